@@ -1,0 +1,1 @@
+"""Maker and checker: proposals, and the second person who confirms them."""

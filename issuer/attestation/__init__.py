@@ -1,0 +1,1 @@
+"""What we state to the public, frozen as of a moment."""

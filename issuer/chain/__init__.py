@@ -1,0 +1,1 @@
+"""What chains say, and what we say to them."""

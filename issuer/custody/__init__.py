@@ -1,0 +1,1 @@
+"""The custody accounts, and what custodians say they hold."""

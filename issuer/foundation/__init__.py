@@ -1,0 +1,1 @@
+"""What is true in every room: quantities, states, refusals, transactions, actors and the clock."""

@@ -1,0 +1,1 @@
+"""Whether minting may go on, per scope, and who holds it shut."""

@@ -1,0 +1,1 @@
+"""Securities, tokens, networks and deployments, and how one backs the other."""

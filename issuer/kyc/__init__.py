@@ -1,0 +1,1 @@
+"""Who may deal with us, and until when."""

@@ -1,0 +1,1 @@
+"""The books: what the issuer has and owes, per unit."""

@@ -1,0 +1,1 @@
+"""Programs, legal entities, participants, custodians and wallets."""

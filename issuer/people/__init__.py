@@ -1,0 +1,1 @@
+"""Who acts: users, the persons behind them, and their roles."""

@@ -1,0 +1,1 @@
+"""The books against the custodian against the chain."""

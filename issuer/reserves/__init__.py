@@ -1,0 +1,1 @@
+"""The equation: owed, held, cover and headroom; shares held for a request."""

@@ -1,0 +1,265 @@
+"""Every setting, driven by the environment, so that differences between places are data.
+
+`SANDBOX=1` is the demo world: secrets have fixed, public values there, and pages may be served
+without TLS. Everywhere else a secret that is missing is an error, here and at once.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from issuer import env
+from issuer.operations import databases, embedded, logs
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+SANDBOX = env.flag("SANDBOX", default=False)
+DEBUG = False
+
+#: What this installation keeps on its own disk: logs, static files and the embedded database.
+DATA_DIR = env.path("DATA_DIR", embedded.default_data_directory(BASE_DIR / "var"))
+
+
+def _secret(name: str) -> str:
+    """Return a secret; only the demo world may do without, since its secrets guard nothing."""
+    return env.secret(name, f"sandbox-{name.lower()}-{'0' * 40}" if SANDBOX else None)
+
+
+# --- Secrets and addresses
+
+SECRET_KEY = _secret("SECRET_KEY")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]") if SANDBOX else ())
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+#: Where the outside reaches us; printed in documents and feeds.
+PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000" if SANDBOX else None).rstrip("/")
+
+
+# --- Applications
+
+ROOMS = [
+    "foundation",
+    "audit",
+    "people",
+    "approvals",
+    "events",
+    "ledger",
+    "parties",
+    "instruments",
+    "gate",
+    "custody",
+    "kyc",
+    "chain",
+    "reserves",
+    "primary_market",
+    "reconciliation",
+    "attestation",
+    "api",
+    "backoffice",
+    "transparency",
+    "operations",
+    "sandbox",
+]
+
+INSTALLED_APPS = [
+    "unfold",  # before the admin, whose templates it replaces
+    "unfold.contrib.filters",
+    "unfold.contrib.simple_history",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "simple_history",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_prometheus",
+    "django_structlog",
+    *(f"issuer.{room}" for room in ROOMS),
+]
+
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "simple_history.middleware.HistoryRequestMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+
+ROOT_URLCONF = "issuer.urls"
+WSGI_APPLICATION = "issuer.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+
+# --- Database
+
+_ENGINE_OPTIONS = {
+    # No request may hold a lock or a snapshot for long: others wait behind it.
+    "statement_timeout": env.integer("DATABASE_STATEMENT_TIMEOUT_SECONDS", 30, minimum=1),
+    "lock_timeout": env.integer("DATABASE_LOCK_TIMEOUT_SECONDS", 10, minimum=1),
+    "idle_in_transaction_session_timeout": env.integer(
+        "DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_SECONDS", 60, minimum=1
+    ),
+}
+
+#: Without `DATABASE_URL` the embedded PostgreSQL serves, on a Unix socket.
+DATABASE_URL = env.secret("DATABASE_URL", embedded.database_url(DATA_DIR))
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {
+        **databases.from_url(DATABASE_URL),
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "application_name": "issuer",
+            "options": " ".join(
+                f"-c {name}={seconds}s" for name, seconds in _ENGINE_OPTIONS.items()
+            ),
+        },
+    },
+}
+
+
+# --- Who acts
+
+AUTH_USER_MODEL = "people.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "admin:index"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = SANDBOX
+MFA_TOTP_ISSUER = "Issuer"
+
+
+# --- Security of pages
+
+SESSION_COOKIE_SECURE = not SANDBOX
+SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
+CSRF_COOKIE_SECURE = not SANDBOX
+CSRF_COOKIE_HTTPONLY = True
+SECURE_SSL_REDIRECT = not SANDBOX
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 0 if SANDBOX else int(timedelta(days=365).total_seconds())
+SECURE_HSTS_INCLUDE_SUBDOMAINS = not SANDBOX
+SECURE_HSTS_PRELOAD = not SANDBOX
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 2**20  # bytes
+
+
+# --- Language and time
+
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+
+# --- Files
+
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+MEDIA_ROOT = DATA_DIR / "media"
+
+
+# --- Interface for partners
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Issuer",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+
+# --- Work in the background
+
+#: `pgmq://` queues in the same database; `amqp://…` is RabbitMQ.
+BROKER_URL = env.secret("BROKER_URL", "pgmq://")
+CELERY_BROKER_URL = BROKER_URL
+#: Longer than any task may run, or a task that still runs is delivered again.
+TASK_VISIBILITY_SECONDS = 600
+if BROKER_URL.startswith("pgmq:"):
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+        "conn_string": databases.conninfo(DATABASE_URL),
+        "init_extension": False,  # a migration installs the queues as plain SQL
+        "visibility_timeout": TASK_VISIBILITY_SECONDS,
+        "pool_size": 2,
+    }
+CELERY_TASK_DEFAULT_QUEUE = "issuer"
+CELERY_TASK_ACKS_LATE = True  # a worker that dies in a task has the task delivered again
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_TIME_LIMIT = TASK_VISIBILITY_SECONDS - 60
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat" / "schedule")
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}
+
+
+# --- Logs
+
+structlog.configure(**logs.STRUCTLOG)
+LOGGING = logs.configuration(level=env.text("LOG_LEVEL", "INFO"))
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # addresses are personal data
+DJANGO_STRUCTLOG_CELERY_ENABLED = True

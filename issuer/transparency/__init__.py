@@ -1,0 +1,1 @@
+"""The door for everybody: the public pages and feeds."""

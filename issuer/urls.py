@@ -1,0 +1,10 @@
+"""Which room answers which address."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("", include("issuer.operations.urls")),
+]

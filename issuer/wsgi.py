@@ -1,0 +1,9 @@
+"""The pages and the interface, for any WSGI server."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "issuer.settings")
+
+application = get_wsgi_application()

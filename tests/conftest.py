@@ -1,0 +1,47 @@
+"""What every test stands on: a PostgreSQL of its own session, time, and actors."""
+
+import os
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from issuer.operations import embedded
+
+_running = pytest.StashKey[embedded.RunningPostgres]()
+
+#: A test database need not survive the machine.
+_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set the environment before Django reads it; only the first process starts a server."""
+    os.environ["SANDBOX"] = "1"
+    os.environ["DJANGO_SETTINGS_MODULE"] = "issuer.settings"
+    if "DATABASE_URL" not in os.environ:  # workers inherit it from the process that starts them
+        data = Path(tempfile.mkdtemp(prefix="issuer-tests-"))
+        data.chmod(0o755)  # PostgreSQL may run as another user
+        server = embedded.EmbeddedPostgres(data, settings=_FAST)
+        config.stash[_running] = embedded.start(server)
+        os.environ["DATABASE_URL"] = embedded.database_url(data, "postgres")
+        os.environ["DATA_DIR"] = str(data)
+
+    from django.conf import settings
+
+    assert settings.SANDBOX  # reads the settings, so that pytest-django sets Django up
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server that this process started, and remove its data."""
+    running = config.stash.get(_running, None)
+    if running is not None:
+        running.stop()
+        shutil.rmtree(running.server.data_directory)
+
+
+@pytest.fixture
+def at() -> datetime:
+    """A Friday afternoon in Europe, while the New York exchange is open."""
+    return datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
