@@ -1,0 +1,35 @@
+"""Where an attestation stands, and what can happen to it."""
+
+from enum import Enum, unique
+
+from django.db import models
+
+from issuer.foundation.states import Transition, final_states
+
+
+class AttestationState(models.TextChoices):
+    """Where an attestation stands."""
+
+    FROZEN = "FROZEN", "Frozen, waits for review"
+    REVIEWED = "REVIEWED", "Reviewed, waits for signature"
+    SIGNED = "SIGNED", "Signed"
+    PUBLISHED = "PUBLISHED", "Published"
+    SUPERSEDED = "SUPERSEDED", "Superseded"
+    DECLINED = "DECLINED", "Declined in review"
+
+
+_S = AttestationState
+
+
+@unique
+class AttestationStep(Enum):
+    """Everything that can happen to an attestation; none leads to a change of its content."""
+
+    REVIEW = Transition(frozenset({_S.FROZEN}), _S.REVIEWED)
+    DECLINE = Transition(frozenset({_S.FROZEN}), _S.DECLINED)
+    SIGN = Transition(frozenset({_S.REVIEWED}), _S.SIGNED)
+    PUBLISH = Transition(frozenset({_S.SIGNED}), _S.PUBLISHED)
+    SUPERSEDE = Transition(frozenset({_S.PUBLISHED}), _S.SUPERSEDED)
+
+
+FINAL_STATES = final_states(AttestationState, AttestationStep)
