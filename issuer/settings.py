@@ -32,6 +32,12 @@ def _secret(name: str) -> str:
 SECRET_KEY = _secret("SECRET_KEY")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]") if SANDBOX else ())
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+#: Where the web server listens.
+HOST = env.text("HOST", "127.0.0.1")
+PORT = env.integer("PORT", 8000, minimum=1)
+WEB_PROCESSES = env.integer("WEB_PROCESSES", 1, minimum=1)
+WEB_THREADS = env.integer("WEB_THREADS", 4, minimum=1)
+WORKER_PROCESSES = env.integer("WORKER_PROCESSES", 2, minimum=1)
 #: Where the outside reaches us; printed in documents and feeds.
 PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000" if SANDBOX else None).rstrip("/")
 
@@ -71,6 +77,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.postgres",
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
@@ -121,30 +128,23 @@ TEMPLATES = [
 
 # --- Database
 
-_ENGINE_OPTIONS = {
-    # No request may hold a lock or a snapshot for long: others wait behind it.
-    "statement_timeout": env.integer("DATABASE_STATEMENT_TIMEOUT_SECONDS", 30, minimum=1),
-    "lock_timeout": env.integer("DATABASE_LOCK_TIMEOUT_SECONDS", 10, minimum=1),
-    "idle_in_transaction_session_timeout": env.integer(
-        "DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_SECONDS", 60, minimum=1
-    ),
-}
-
 #: Without `DATABASE_URL` the embedded PostgreSQL serves, on a Unix socket.
+DATABASE_EMBEDDED = not env.secret("DATABASE_URL", "")
 DATABASE_URL = env.secret("DATABASE_URL", embedded.database_url(DATA_DIR))
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": {
-        **databases.from_url(DATABASE_URL),
-        "CONN_MAX_AGE": 600,
-        "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {
-            "application_name": "issuer",
-            "options": " ".join(
-                f"-c {name}={seconds}s" for name, seconds in _ENGINE_OPTIONS.items()
-            ),
-        },
-    },
+    "default": databases.entry(
+        DATABASE_URL,
+        # No request may hold a lock or a snapshot for long: others wait behind it.
+        statement_timeout=env.integer("DATABASE_STATEMENT_TIMEOUT_SECONDS", 30, minimum=1),
+        lock_timeout=env.integer("DATABASE_LOCK_TIMEOUT_SECONDS", 10, minimum=1),
+        idle_in_transaction_session_timeout=env.integer(
+            "DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_SECONDS", 60, minimum=1
+        ),
+    ),
 }
+if MIGRATION_DATABASE_URL := env.secret("MIGRATION_DATABASE_URL", ""):
+    # The owner of the tables, who alone may change them; the application's role may not.
+    DATABASES["owner"] = databases.entry(MIGRATION_DATABASE_URL, lock_timeout=10)
 
 
 # --- Who acts
@@ -197,6 +197,8 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 TIME_ZONE = "UTC"
 USE_TZ = True
+#: How far the demo world's clock is ahead; no such file is read outside it.
+CLOCK_OFFSET_FILE = DATA_DIR / "sandbox" / "clock-offset" if SANDBOX else None
 
 
 # --- Files
@@ -205,7 +207,8 @@ STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    # Not compressed: that takes 70 times as long, and a proxy does it as it serves.
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
 }
 MEDIA_ROOT = DATA_DIR / "media"
 
@@ -243,6 +246,7 @@ if BROKER_URL.startswith("pgmq:"):
         "init_extension": False,  # a migration installs the queues as plain SQL
         "visibility_timeout": TASK_VISIBILITY_SECONDS,
         "pool_size": 2,
+        "wait_time_seconds": 2,  # a worker that is told to stop waits so long for the last poll
     }
 CELERY_TASK_DEFAULT_QUEUE = "issuer"
 CELERY_TASK_ACKS_LATE = True  # a worker that dies in a task has the task delivered again
@@ -254,7 +258,9 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat" / "schedule")
-CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "beat": {"task": "issuer.operations.tasks.beat", "schedule": timedelta(seconds=15)},
+}
 
 
 # --- Logs

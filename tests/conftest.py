@@ -28,9 +28,14 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["DATABASE_URL"] = embedded.database_url(data, "postgres")
         os.environ["DATA_DIR"] = str(data)
 
-    from django.conf import settings
+    from django.conf import settings  # reads the environment, so not before it is set
 
-    assert settings.SANDBOX  # reads the settings, so that pytest-django sets Django up
+    # Pages are tested without collecting files first, and logins without a second of hashing.
+    settings.STORAGES["staticfiles"]["BACKEND"] = (
+        "django.contrib.staticfiles.storage.StaticFilesStorage"
+    )
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.STATIC_ROOT.mkdir(exist_ok=True)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -7,13 +7,16 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 
-def from_url(url: str) -> dict[str, Any]:
+def entry(url: str, **timeouts_seconds: int) -> dict[str, Any]:
     """Return the entry of `DATABASES` that `url` describes; what it lacks is libpq's default.
+
+    `timeouts_seconds` are PostgreSQL's own settings, such as `lock_timeout`.
 
     Raises:
         ImproperlyConfigured: if it is no address of a PostgreSQL database.
     """
     parts = _parameters(url)
+    timeouts = " ".join(f"-c {name}={seconds}s" for name, seconds in timeouts_seconds.items())
     return {
         "ENGINE": "django_prometheus.db.backends.postgresql",
         "NAME": parts.pop("dbname"),
@@ -21,7 +24,13 @@ def from_url(url: str) -> dict[str, Any]:
         "PASSWORD": parts.pop("password", ""),
         "HOST": parts.pop("host", ""),
         "PORT": parts.pop("port", ""),
-        "OPTIONS": parts,
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "application_name": "issuer",
+            **parts,
+            "options": f"{parts.get('options', '')} {timeouts}".strip(),
+        },
     }
 
 

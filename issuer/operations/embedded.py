@@ -108,15 +108,29 @@ class EmbeddedPostgres:
     def _home(self) -> Path:
         return self.data_directory / "postgresql"
 
+    def check(self) -> None:
+        """Look whether the server could run; changes nothing.
+
+        Raises:
+            ServerRefused: if the data is of another version, or a directory cannot be used.
+        """
+        account = server_account()
+        if not _may_traverse(self.data_directory, account):
+            raise ServerRefused(
+                f"PostgreSQL runs as {account.name}, who may not enter {self.data_directory}. "
+                "Name another place in DATA_DIR."
+            )
+        self._check_version()
+
     def prepare(self) -> None:
         """Make everything that the server needs; what exists already stays as it is.
 
         Raises:
             ServerRefused: if the data is of another version, or a directory cannot be used.
         """
+        self.check()
         account = server_account()
         self._make_home(account)
-        self._check_version()
         self._make_reachable(account)
         self._make_socket_directory(account)
         if not (self.cluster / "PG_VERSION").exists():
@@ -147,14 +161,16 @@ class EmbeddedPostgres:
             return False
         return True
 
-    def create_database(self) -> None:
-        """Create the database of the application, unless it is there."""
+    def create_database(self) -> bool:
+        """Create the database of the application, unless it is there; return whether it was not."""
         with psycopg.connect(
             database_url(self.data_directory, "postgres"), autocommit=True
         ) as connection:
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
-            if known.fetchone() is None:
-                connection.execute(f"CREATE DATABASE {DATABASE}")
+            if known.fetchone() is not None:
+                return False
+            connection.execute(f"CREATE DATABASE {DATABASE}")
+            return True
 
     def remove_socket_directory(self) -> None:
         """Leave nothing behind outside the data directory."""
@@ -175,11 +191,6 @@ class EmbeddedPostgres:
             raise ServerRefused(
                 f"The data directory {self.data_directory} cannot be used: {reason}."
             ) from exc
-        if not _may_traverse(self.data_directory, account):
-            raise ServerRefused(
-                f"PostgreSQL runs as {account.name}, who may not enter {self.data_directory}. "
-                "Name another place in DATA_DIR."
-            )
 
     def _check_version(self) -> None:
         try:

@@ -18,7 +18,7 @@ _SECRET_NAME: Final = re.compile(
 _SECRET_IN_URL: Final = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@]+(?=@)", re.I)
 
 
-def redact(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:  # noqa: ARG001
+def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Blot out what is named like a secret, at any depth, and passwords inside addresses."""
     return {name: _redacted(name, value) for name, value in event.items()}
 

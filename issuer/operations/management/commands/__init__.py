@@ -1,0 +1,1 @@
+"""Commands of the machine room, one per module."""

@@ -1,0 +1,28 @@
+"""What the machines around us ask: are you alive, and are you fit to serve?"""
+
+from http import HTTPStatus
+
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from issuer.operations import selectors
+
+
+@require_safe
+@never_cache
+def healthz(_request: HttpRequest) -> JsonResponse:
+    """Say that the process answers; asks nobody else, so that nobody else gets us restarted."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+@never_cache
+def readyz(_request: HttpRequest) -> JsonResponse:
+    """Say whether requests may be sent here, and what hinders if not."""
+    checks = selectors.readiness()
+    fit = all(outcome == "ok" for outcome in checks.values())
+    return JsonResponse(
+        {"status": "ok" if fit else "unavailable", "checks": checks},
+        status=HTTPStatus.OK if fit else HTTPStatus.SERVICE_UNAVAILABLE,
+    )
