@@ -1,7 +1,7 @@
 """What chains say, and what we say to them."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from issuer.chain.states import EventKind, IntentState
 from issuer.foundation.fields import BaseUnitsField, IdField
@@ -109,12 +109,16 @@ class ScanCursor(models.Model):
 
 
 class NetworkTrouble(models.Model):
-    """Why a network could not be read, from when to when. While one is open, nothing is known."""
+    """Why a network could not be read, from when to when. While one is open, nothing is known.
+
+    It ends once every deployment of the network has been read after `last_seen_at`.
+    """
 
     id = IdField()
     network = models.ForeignKey("instruments.Network", models.PROTECT, related_name="troubles")
     reason = models.CharField(max_length=500)
     since = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -124,6 +128,11 @@ class NetworkTrouble(models.Model):
                 name="network_trouble_open_once", fields=["network"], condition=Q(ended_at=None)
             ),
             models.CheckConstraint(name="network_trouble_says_why", condition=~Q(reason="")),
+            models.CheckConstraint(
+                name="network_trouble_is_in_order",
+                condition=Q(last_seen_at__gte=F("since"))
+                & (Q(ended_at=None) | Q(ended_at__gte=F("last_seen_at"))),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -171,6 +180,10 @@ class MintIntent(models.Model):
     base_units = BaseUnitsField()
     nonce = models.PositiveBigIntegerField()
     calldata_hash = models.CharField(max_length=66)
+    gas_limit = models.PositiveBigIntegerField()
+    gate_scopes = models.JSONField(
+        default=list, help_text="Kind and id of each gate that must be open for it to be sent."
+    )
     state = models.CharField(
         max_length=16, choices=IntentState, default=IntentState.SIGNED, editable=False
     )
@@ -216,7 +229,8 @@ class MintIntent(models.Model):
 class MintAttempt(models.Model):
     """The exact signed bytes of a try at an intent: same nonce, same calldata; append-only.
 
-    The first is committed with the intent; later ones only raise the fees.
+    The first is committed with the intent; later ones only raise the fees. PostgreSQL refuses
+    one of another calldata, or of an intent that has ended.
     """
 
     id = IdField()

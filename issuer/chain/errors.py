@@ -1,0 +1,55 @@
+"""Refusals of this room."""
+
+from issuer.foundation import errors
+
+
+class ChainUnavailable(errors.Unavailable):
+    """A chain, or the node that we ask about it, cannot be trusted to have answered."""
+
+    code = "chain-unavailable"
+    title = "The chain cannot be read"
+
+
+class NodeRefused(ChainUnavailable):
+    """A node answered a request with an error; `error_code`, `message` and `data` are its words."""
+
+    def __init__(self, method: str, *, error_code: int, message: str, data: str) -> None:
+        super().__init__(f"The node refused {method}: {message[:200]} ({error_code}).")
+        self.error_code = error_code
+        self.message = message
+        self.data = data
+
+
+class Reorganized(ChainUnavailable):
+    """A chain replaced a block that it had called final; nothing read from it holds any more."""
+
+    code = "chain-reorganized"
+    title = "The chain replaced a final block"
+
+
+class NetworkNotConfigured(errors.Unavailable):
+    """No node, or no signer, is configured for a network."""
+
+    code = "network-not-configured"
+    title = "The network is not configured"
+
+
+class MintAlreadyIntended(errors.Conflict):
+    """A mint for the request is under way or done; a second one would mint twice."""
+
+    code = "mint-already-intended"
+    title = "A mint for this request is under way or done"
+
+
+class SignerMismatch(errors.Conflict):
+    """The signer at hand is not the one that the network's account names."""
+
+    code = "signer-mismatch"
+    title = "The signer does not hold the account's key"
+
+
+class MintRefusedByContract(errors.Conflict):
+    """The contract would revert the mint, so none is signed."""
+
+    code = "mint-refused-by-contract"
+    title = "The contract would refuse the mint"
