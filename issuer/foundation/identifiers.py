@@ -1,10 +1,11 @@
-"""Identifiers by their standards: UUIDv7, ISIN, LEI, FIGI, CUSIP, CAIP-2, CAIP-10."""
+"""Identifiers by their standards: UUIDv7, ISIN, LEI, FIGI, CUSIP, CAIP-2, CAIP-10, EIP-55."""
 
 import re
 import uuid
 from typing import Final
 
 import uuid_utils
+from eth_utils.address import to_checksum_address
 from stdnum import cusip as stdnum_cusip
 from stdnum import figi as stdnum_figi
 from stdnum import isin as stdnum_isin
@@ -15,6 +16,7 @@ from issuer.foundation.errors import Malformed
 
 #: CAIP-2: namespace and reference of a chain, as in eip155:1.
 CAIP2: Final = re.compile(r"[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32}")
+_EVM_ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 def uuid7() -> uuid.UUID:
@@ -72,6 +74,21 @@ def caip2(text: str) -> str:
 def caip10(chain: str, address: str) -> str:
     """Return the CAIP-10 account id of `address` on the CAIP-2 chain `chain`."""
     return f"{caip2(chain)}:{address}"
+
+
+def evm_address(text: str) -> str:
+    """Return `text` as an EVM address whose capitals are its checksum (EIP-55).
+
+    Addresses without a checksum are refused: in them a wrong digit is an address too.
+
+    Raises:
+        Malformed: if its form or its checksum is wrong.
+    """
+    if not _EVM_ADDRESS.fullmatch(text):
+        raise Malformed(f"{text[:64]!r} is not an EVM address.", field="address")
+    if to_checksum_address(text) != text:
+        raise Malformed(f"{text} does not carry its EIP-55 checksum.", field="address")
+    return text
 
 
 def _validated(field: str, name: str, validate: object, text: str) -> str:
