@@ -4,9 +4,10 @@ Every value comes from a variable, and a secret also from the file that `<NAME>_
 container platforms mount secrets. A variable that is set to nothing counts as not set.
 """
 
+import json
 import os
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -126,4 +127,21 @@ def secret(name: str, default: str | None = None) -> str:
         raise VariableInvalid(f"{name}_FILE names {file_name}, which cannot be read.") from exc
     if not value:
         raise VariableMissing(f"{name}_FILE names {file_name}, which is empty.")
+    return value
+
+
+def mapping(name: str) -> dict[str, Any]:
+    """Return a JSON object from the variable, or from the file that `<name>_FILE` names.
+
+    It may hold keys, so no message repeats it. Nothing set is an empty object.
+
+    Raises:
+        VariableInvalid: if it is no JSON object, or as `secret` says.
+    """
+    try:
+        value = json.loads(secret(name, "{}"))
+    except json.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict):
+        raise VariableInvalid(f"{name} must be a JSON object.")
     return value

@@ -53,3 +53,17 @@ class MintRefusedByContract(errors.Conflict):
 
     code = "mint-refused-by-contract"
     title = "The contract would refuse the mint"
+
+
+class MintIntentChanged(errors.Conflict):
+    """A mint intent is no longer what its signed bytes say, or not where it was."""
+
+    code = "mint-intent-changed"
+    title = "The mint is no longer as it was signed"
+
+
+class FeesTooHigh(errors.Conflict):
+    """The chain asks for more than we are willing to pay."""
+
+    code = "fees-too-high"
+    title = "The fees of the chain are above our limit"

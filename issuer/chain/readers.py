@@ -82,6 +82,9 @@ class TransactionReader(Protocol):
     def final_block(self) -> Block:
         """Return the newest block that the chain holds final."""
 
+    def block(self, number: int) -> Block:
+        """Return the block that the chain has at `number` now."""
+
     def receipt(self, transaction_hash: str) -> Receipt | None:
         """Return what became of a transaction; None if the node knows of no block with it.
 

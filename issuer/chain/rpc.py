@@ -1,13 +1,14 @@
 """JSON-RPC 2.0 over HTTP: a well-formed answer, or `ChainUnavailable`."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 import msgspec
+import structlog
 
 from issuer.chain.errors import ChainUnavailable, NodeRefused
 
@@ -15,6 +16,8 @@ TIMEOUT_SECONDS: Final = 10
 NULL: Final = b"null"
 
 Result = TypeVar("Result")
+
+logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +138,31 @@ class HttpJsonRpc:
         except msgspec.MsgspecError as exc:
             detail = f"{self._host} answered {asked.method} in another form: {exc}."
             raise ChainUnavailable(detail) from exc
+
+
+class FirstThatAnswers:
+    """A `JsonRpc` over several nodes: asks each in turn until one answers.
+
+    A node's refusal is an answer. If none does, the last one's silence is reported.
+    """
+
+    def __init__(self, nodes: Sequence[JsonRpc]) -> None:
+        assert nodes, "no node, no answer"
+        self._nodes = nodes
+
+    def call(self, method: str, params: Sequence[Any], *, result: type[Result]) -> Result:
+        return self._first(lambda node: node.call(method, params, result=result))
+
+    def batch(self, calls: Sequence[Call[Any]]) -> list[Any]:
+        return self._first(lambda node: node.batch(calls))
+
+    def _first(self, ask: Callable[[JsonRpc], Result]) -> Result:
+        *others, last = self._nodes
+        for node in others:
+            try:
+                return ask(node)
+            except NodeRefused:
+                raise
+            except ChainUnavailable as silence:
+                logger.warning("chain.node_silent", reason=silence.detail)
+        return ask(last)

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from eth_utils.address import to_canonical_address
 from eth_utils.crypto import keccak
 
 from issuer.chain.readers import FeeQuote
@@ -59,7 +60,7 @@ class LocalKeySigner:
                 "type": 2,
                 "chainId": transaction.chain_id,
                 "nonce": transaction.nonce,
-                "to": transaction.contract,
+                "to": to_canonical_address(transaction.contract),
                 "value": 0,
                 "data": transaction.calldata,
                 "gas": transaction.fees.gas_limit,

@@ -1,0 +1,79 @@
+"""Reading chains and following mints in the background."""
+
+from typing import Final
+from uuid import UUID
+
+import structlog
+from celery import shared_task
+
+from issuer.chain import registry, selectors, services
+from issuer.chain.models import MintIntent
+from issuer.foundation import clock
+from issuer.foundation.actors import system
+from issuer.foundation.errors import DomainError
+from issuer.instruments.models import Deployment
+
+#: Work that is not begun by then is left to the next round.
+EXPIRES_SECONDS: Final = 60
+
+logger = structlog.get_logger(__name__)
+
+
+@shared_task(ignore_result=True, expires=EXPIRES_SECONDS)
+def scan_networks() -> None:
+    """Fan out one task per deployment, so one silent node delays only its own chain."""
+    for deployment_id in Deployment.objects.order_by("pk").values_list("pk", flat=True):
+        scan_deployment.apply_async(
+            kwargs={"deployment_id": str(deployment_id)}, expires=EXPIRES_SECONDS
+        )
+
+
+@shared_task(ignore_result=True, soft_time_limit=120, time_limit=150)
+def scan_deployment(*, deployment_id: str, **_future: object) -> None:
+    """Read one deployment up to its final block; safe to deliver more than once."""
+    deployment = Deployment.objects.select_related("network", "token").get(pk=deployment_id)
+    actor, at = system("chain.scan_deployment"), clock.now()
+    try:
+        reader = registry.reader_for(deployment.network)
+        services.scan_deployment(deployment, reader=reader, actor=actor, at=at)
+    except DomainError as refusal:
+        # The trouble is recorded, and the next round is the next try.
+        logger.warning("chain.scan_failed", deployment=deployment_id, reason=refusal.detail)
+
+
+@shared_task(ignore_result=True, expires=EXPIRES_SECONDS)
+def advance_intents() -> None:
+    """Fan out one task per mint that the chain may still carry out."""
+    for intent_id in selectors.live_intents().values_list("pk", flat=True):
+        advance_intent.apply_async(kwargs={"intent_id": str(intent_id)}, expires=EXPIRES_SECONDS)
+
+
+@shared_task(ignore_result=True, soft_time_limit=120, time_limit=150)
+def advance_intent(*, intent_id: str, **_future: object) -> None:
+    """Send, follow or raise the fees of one mint; safe to deliver more than once."""
+    try:
+        _advance(UUID(intent_id))
+    except DomainError as refusal:
+        logger.warning("chain.advance_failed", intent=intent_id, reason=refusal.detail)
+
+
+def _advance(intent_id: UUID) -> None:
+    intent = MintIntent.objects.select_related("deployment__network").get(pk=intent_id)
+    network = intent.deployment.network
+    chain = registry.sender_for(network)
+    actor, at = system("chain.advance_intent"), clock.now()
+    services.observe(intent_id, reader=chain, actor=actor, at=at)
+    intent.refresh_from_db()
+    if selectors.is_stuck(intent, at=at):
+        signer = registry.signer_for(network)
+        prepared = services.prepare_mint(
+            deployment=intent.deployment,
+            request_id=intent.request_id,
+            recipient=intent.recipient,
+            base_units=intent.base_units,
+            signer=signer,
+            reader=chain,
+        )
+        services.bump_fees(intent_id, signer=signer, fees=prepared.fees, actor=actor, at=at)
+    # Also what was sent before: a node that restarts forgets what it held.
+    services.broadcast(intent_id, sender=chain, actor=actor, at=at)
