@@ -32,6 +32,8 @@ def _secret(name: str) -> str:
 SECRET_KEY = _secret("SECRET_KEY")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]") if SANDBOX else ())
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+#: What a scraper of /metrics presents; without one, nobody sees them outside the demo world.
+METRICS_TOKEN = env.secret("METRICS_TOKEN", "")
 #: Where the web server listens.
 HOST = env.text("HOST", "127.0.0.1")
 PORT = env.integer("PORT", 8000, minimum=1)
@@ -69,16 +71,17 @@ ROOMS = [
 ]
 
 INSTALLED_APPS = [
-    "unfold",  # before the admin, whose templates it replaces
+    "unfold.apps.BasicAppConfig",  # before the admin, whose templates it replaces
     "unfold.contrib.filters",
     "unfold.contrib.simple_history",
-    "django.contrib.admin",
+    "issuer.backoffice.apps.BackofficeAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.postgres",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -92,6 +95,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "issuer.operations.middleware.ProbeMiddleware",  # before anything that asks for our name
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -102,6 +106,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "issuer.backoffice.accounts.RequireSecondFactor",
     "simple_history.middleware.HistoryRequestMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
@@ -120,6 +125,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "issuer.backoffice.sites.on_account_pages",
             ],
         },
     },
@@ -150,10 +156,7 @@ if MIGRATION_DATABASE_URL := env.secret("MIGRATION_DATABASE_URL", ""):
 # --- Who acts
 
 AUTH_USER_MODEL = "people.User"
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
+AUTHENTICATION_BACKENDS = ["issuer.people.backends.RoleBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
@@ -165,9 +168,14 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "admin:index"
+ACCOUNT_ADAPTER = "issuer.backoffice.accounts.StaffAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SESSION_REMEMBER = False  # a session ends with the browser, or after its age
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+#: Whether staff must have a second factor before they see anything.
+STAFF_MFA_REQUIRED = env.flag("STAFF_MFA_REQUIRED", default=not SANDBOX)
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = SANDBOX
@@ -181,7 +189,6 @@ SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
 CSRF_COOKIE_SECURE = not SANDBOX
 CSRF_COOKIE_HTTPONLY = True
 SECURE_SSL_REDIRECT = not SANDBOX
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 0 if SANDBOX else int(timedelta(days=365).total_seconds())
 SECURE_HSTS_INCLUDE_SUBDOMAINS = not SANDBOX
@@ -211,6 +218,48 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
 }
 MEDIA_ROOT = DATA_DIR / "media"
+
+
+# --- Back office
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Issuer",
+    "SITE_HEADER": "Issuer",
+    "SITE_SUBHEADER": "Back office",
+    "SITE_SYMBOL": "account_balance",
+    "SITE_URL": "/",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "ENVIRONMENT": "issuer.backoffice.navigation.environment",
+    "BORDER_RADIUS": "6px",
+    "COLORS": {
+        "primary": {  # a quiet blue, apart from the colors that states have
+            "50": "oklch(97% .014 254.6)",
+            "100": "oklch(93.2% .032 255.6)",
+            "200": "oklch(88.2% .059 254.1)",
+            "300": "oklch(80.9% .105 251.8)",
+            "400": "oklch(70.7% .165 254.6)",
+            "500": "oklch(58.3% .16 255)",
+            "600": "oklch(48.8% .14 256)",
+            "700": "oklch(42.4% .125 257)",
+            "800": "oklch(37.9% .1 258)",
+            "900": "oklch(32.9% .075 259)",
+            "950": "oklch(24.2% .055 260)",
+        },
+    },
+    "STYLES": [
+        "issuer.backoffice.navigation.screens_style",
+        "issuer.backoffice.navigation.backoffice_style",
+    ],
+    "SCRIPTS": ["issuer.backoffice.navigation.copy_script"],
+    "ACCOUNT": {"navigation": "issuer.backoffice.navigation.account_links"},
+    "TABS": "issuer.backoffice.navigation.tabs",
+    "SIDEBAR": {
+        "show_search": False,
+        "show_all_applications": False,
+        "navigation": "issuer.backoffice.navigation.sidebar",
+    },
+}
 
 
 # --- Interface for partners
@@ -261,6 +310,14 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat" / "schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "beat": {"task": "issuer.operations.tasks.beat", "schedule": timedelta(seconds=15)},
 }
+
+
+# --- Chains
+
+#: Where the nodes of each network are: {"eip155:1": {"rpc_urls": ["https://…"]}}, by CAIP-2.
+NETWORKS: dict[str, dict[str, list[str]]] = env.mapping("NETWORKS")
+#: Whose key mints there: {"eip155:1": "0x…"}.
+MINTER_KEYS: dict[str, str] = env.mapping("MINTER_KEYS")
 
 
 # --- Logs

@@ -5,6 +5,5 @@ from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("accounts/", include("allauth.urls")),
-    path("", include("issuer.operations.urls")),
+    path("accounts/", include("issuer.backoffice.accounts")),
 ]

@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import shutil
 import signal
 import socket
 import sys
@@ -117,6 +118,7 @@ def beat() -> Part:
 
 def web(*, host: str, port: int) -> Part:
     """The pages and the interface."""
+    metrics = settings.DATA_DIR / "run" / "metrics"  # where its processes count together
     return Part(
         name="web",
         address=f"http://{host}:{port}",
@@ -129,6 +131,8 @@ def web(*, host: str, port: int) -> Part:
             *("--blocking-threads", str(settings.WEB_THREADS)),
         ],
         is_ready=lambda: answers(host, port, "/healthz"),
+        prepare=lambda: _make_empty(metrics),
+        environment={"PROMETHEUS_MULTIPROC_DIR": str(metrics)},
         directory=settings.BASE_DIR,
     )
 
@@ -155,7 +159,7 @@ def answers(host: str, port: int, path: str) -> bool:
     # Connecting to "any address" reaches this machine, on Linux and macOS alike.
     with closing(http.client.HTTPConnection(host, port, timeout=2)) as connection:
         try:
-            connection.request("GET", path, headers={"Host": "localhost"})
+            connection.request("GET", path)
             return connection.getresponse().status == http.client.OK
         except (OSError, http.client.HTTPException):
             return False
@@ -163,6 +167,11 @@ def answers(host: str, port: int, path: str) -> bool:
 
 def _celery(*arguments: str) -> Sequence[str]:
     return [sys.executable, "-m", "celery", "-A", "issuer", "--quiet", *arguments]
+
+
+def _make_empty(directory: Path) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
 
 
 def _refusing(act: Callable[[], None]) -> Callable[[], None]:

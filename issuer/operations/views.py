@@ -2,9 +2,12 @@
 
 from http import HTTPStatus
 
-from django.http import HttpRequest, JsonResponse
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from django_prometheus.exports import ExportToDjangoView
 
 from issuer.operations import selectors
 
@@ -26,3 +29,17 @@ def readyz(_request: HttpRequest) -> JsonResponse:
         {"status": "ok" if fit else "unavailable", "checks": checks},
         status=HTTPStatus.OK if fit else HTTPStatus.SERVICE_UNAVAILABLE,
     )
+
+
+@require_safe
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Show the figures to whoever has the token; others see that nothing is here."""
+    expected = f"Bearer {settings.METRICS_TOKEN}"
+    presented = request.headers.get("Authorization", "")
+    if settings.METRICS_TOKEN and not constant_time_compare(presented, expected):
+        return HttpResponseNotFound()
+    if not settings.METRICS_TOKEN and not settings.SANDBOX:
+        return HttpResponseNotFound()
+    answer: HttpResponse = ExportToDjangoView(request)
+    return answer
