@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from issuer.foundation import actors
+from issuer.foundation.actors import Actor, ActorKind
 from issuer.operations import embedded
+from issuer.people.roles import Role
 
 _running = pytest.StashKey[embedded.RunningPostgres]()
 
@@ -50,3 +53,23 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def at() -> datetime:
     """A Friday afternoon in Europe, while the New York exchange is open."""
     return datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def staff() -> Actor:
+    """An operations officer; for tests with the database."""
+    from tests.make import people  # needs models, so not before Django is set up
+
+    return people.staff_actor(Role.OPERATIONS_OFFICER)
+
+
+@pytest.fixture
+def partner() -> Actor:
+    """A partner, by one of their API keys."""
+    return Actor(ActorKind.PARTNER, "0197a1de-0000-7000-8000-00000000a11a")
+
+
+@pytest.fixture
+def system() -> Actor:
+    """The house itself, by a scheduled task."""
+    return actors.system("tests")

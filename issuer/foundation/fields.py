@@ -96,6 +96,14 @@ class TransactionIdField(models.Field):
     def db_type(self, connection: BaseDatabaseWrapper) -> str:
         return "xid8"
 
+    def from_db_value(self, value: str | None, *_context: object) -> int | None:
+        return None if value is None else int(value)
+
+    def get_prep_value(self, value: Any) -> Any:
+        """Pass an id as text, for PostgreSQL casts no integer to xid8."""
+        value = super().get_prep_value(value)
+        return str(value) if type(value) is int else value
+
     def deconstruct(self) -> Any:
         name, path, args, kwargs = super().deconstruct()
         kwargs.pop("db_default", None)

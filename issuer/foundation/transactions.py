@@ -2,11 +2,21 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Final
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Func
 from psycopg import errors as psycopg_errors
 
 from issuer.foundation.errors import DomainError
+from issuer.foundation.fields import TransactionIdField
+
+#: Below this id every transaction has ended: its rows are all to be seen, or never will be.
+HORIZON: Final = Func(
+    Func(function="pg_current_snapshot"),
+    function="pg_snapshot_xmin",
+    output_field=TransactionIdField(),
+)
 
 
 def require_transaction() -> None:

@@ -30,6 +30,10 @@ class User(AbstractUser):
     person = models.ForeignKey(Person, models.PROTECT, related_name="users")
 
     class Meta:
+        constraints = [
+            # A superuser may do everything, whatever the matrix of roles says.
+            models.CheckConstraint(name="no_login_is_superuser", condition=Q(is_superuser=False)),
+        ]
         permissions = [("manage_roles", "Can grant and revoke roles")]
 
     def __str__(self) -> str:

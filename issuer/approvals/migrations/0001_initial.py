@@ -5,6 +5,7 @@ from django.db import migrations, models
 
 import issuer.foundation.fields
 import issuer.foundation.identifiers
+from issuer.approvals import sql
 from issuer.foundation.append_only import MakeAppendOnly
 
 
@@ -149,4 +150,6 @@ class Migration(migrations.Migration):
             ),
         ),
         MakeAppendOnly("approvals_approval"),
+        migrations.RunSQL(sql.CREATE_APPROVAL_CHECKS, sql.DROP_APPROVAL_CHECKS),
+        migrations.RunSQL(sql.CREATE_PROPOSAL_CHECKS, sql.DROP_PROPOSAL_CHECKS),
     ]

@@ -143,6 +143,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 "permissions": [("manage_roles", "Can grant and revoke roles")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("is_superuser", False)), name="no_login_is_superuser"
+                    )
+                ],
             },
             managers=[
                 ("objects", django.contrib.auth.models.UserManager()),

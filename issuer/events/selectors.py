@@ -1,0 +1,19 @@
+"""Questions about what happened."""
+
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from issuer.events.models import Event
+from issuer.foundation.transactions import HORIZON
+
+
+def after(transaction_id: int, event_id: UUID, *, limit: int) -> QuerySet[Event]:
+    """Return up to `limit` events that follow the one named, in the order of their transactions.
+
+    Leaves out what a transaction still under way could come before, so that a reader who goes on
+    from the last event it saw misses none. Begin with transaction 0 and the nil UUID.
+    """
+    later = Q(transaction_id__gt=transaction_id) | Q(transaction_id=transaction_id, id__gt=event_id)
+    events = Event.objects.filter(later, transaction_id__lt=HORIZON)
+    return events.order_by("transaction_id", "id")[:limit]
