@@ -32,6 +32,8 @@ def _secret(name: str) -> str:
 SECRET_KEY = _secret("SECRET_KEY")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]") if SANDBOX else ())
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+#: Wraps the keys under which the personal data of each party is encrypted.
+KYC_MASTER_KEY = _secret("KYC_MASTER_KEY")
 #: What a scraper of /metrics presents; without one, nobody sees them outside the demo world.
 METRICS_TOKEN = env.secret("METRICS_TOKEN", "")
 #: Where the web server listens.
@@ -307,8 +309,31 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat" / "schedule")
+
+
+def _beat(task: str, *, seconds: int, sandbox_seconds: int = 1) -> dict[str, Any]:
+    """Return when a task is due; one that waited until it is due again is not carried out."""
+    every = sandbox_seconds if SANDBOX else seconds
+    return {
+        "task": f"issuer.{task}",
+        "schedule": timedelta(seconds=every),
+        "options": {"expires": max(every, 15)},
+    }
+
+
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "beat": {"task": "issuer.operations.tasks.beat", "schedule": timedelta(seconds=15)},
+    "operations.beat": _beat("operations.tasks.beat", seconds=15, sandbox_seconds=15),
+    "audit.seal": _beat("audit.tasks.seal_trail", seconds=10, sandbox_seconds=5),
+    "kyc.expiry": _beat("kyc.tasks.expire_cases", seconds=60, sandbox_seconds=2),
+    "custody.statements": _beat("custody.tasks.collect_statements", seconds=60),
+    "custody.ageing": _beat("custody.tasks.age_instructions", seconds=300, sandbox_seconds=5),
+    "chain.scan": _beat("chain.tasks.scan_networks", seconds=15),
+    "chain.intents": _beat("chain.tasks.advance_intents", seconds=15),
+    "primary_market.requests": _beat("primary_market.tasks.advance_requests", seconds=15),
+    "reconciliation": _beat(
+        "reconciliation.tasks.reconcile_programs", seconds=900, sandbox_seconds=3
+    ),
+    "attestation.publish": _beat("attestation.tasks.publish_reviewed", seconds=30),
 }
 
 
@@ -318,6 +343,18 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 NETWORKS: dict[str, dict[str, list[str]]] = env.mapping("NETWORKS")
 #: Whose key mints there: {"eip155:1": "0x…"}.
 MINTER_KEYS: dict[str, str] = env.mapping("MINTER_KEYS")
+if SANDBOX:  # the demo world's own chain, and the second of the keys that every anvil prints
+    ANVIL_PORT = env.integer("ANVIL_PORT", 8545, minimum=1)
+    NETWORKS = {"eip155:31337": {"rpc_urls": [f"http://127.0.0.1:{ANVIL_PORT}"]}} | NETWORKS
+    MINTER_KEYS = {
+        "eip155:31337": "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
+    } | MINTER_KEYS
+
+
+# --- Custodians
+
+#: Where custodians' files arrive, in a directory for each, named by its code.
+CUSTODY_DROP_DIR = env.path("CUSTODY_DROP_DIR", DATA_DIR / "custody")
 
 
 # --- Logs

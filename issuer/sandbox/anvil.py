@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -120,6 +120,17 @@ class Anvil:
         accounts = self.rpc.call("eth_accounts", [], result=list[str])
         return [to_checksum_address(account) for account in accounts]
 
+    @property
+    def height(self) -> int:
+        """The number of the newest block."""
+        return int(self.rpc.call("eth_blockNumber", [], result=str), 16)
+
+    @property
+    def time(self) -> datetime:
+        """When the newest block was mined, by the chain's own clock."""
+        newest = self.rpc.call("eth_getBlockByNumber", ["latest", False], result=dict[str, Any])
+        return datetime.fromtimestamp(int(newest["timestamp"], 16), UTC)
+
     def mine(self, blocks: int = 1) -> None:
         """Mine `blocks` blocks at once."""
         self.rpc.call("anvil_mine", [hex(blocks)], result=Any)
@@ -130,8 +141,7 @@ class Anvil:
 
     def follow(self, moment: datetime) -> None:
         """Set the chain's clock to `moment` and mine a block then; time never runs backwards."""
-        now = self.rpc.call("eth_getBlockByNumber", ["latest", False], result=dict[str, Any])
-        seconds = max(int(moment.timestamp()), int(now["timestamp"], 16) + 1)
+        seconds = max(int(moment.timestamp()), int(self.time.timestamp()) + 1)
         self.rpc.call("evm_setTime", [seconds], result=Any)
         self.mine()
 
