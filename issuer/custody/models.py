@@ -5,9 +5,11 @@ from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Round
 from simple_history.models import HistoricalRecords
 
 from issuer.custody.states import InstructionState
+from issuer.foundation import quantities
 from issuer.foundation.fields import IdField, QuantityField
 
 
@@ -34,8 +36,12 @@ class CustodyAccount(models.Model):
                 name="custody_account_once_per_token_custodian_pledge",
                 fields=["token", "custodian", "pledgee"],
             ),
+            models.UniqueConstraint(  # for the accounts in the books are named by both
+                name="custody_account_reference_once_per_token", fields=["token", "reference"]
+            ),
             models.CheckConstraint(
-                name="custody_account_has_a_reference", condition=~Q(reference="")
+                name="custody_account_reference_is_plain",
+                condition=Q(reference__regex=r"^[A-Za-z0-9._-]{1,64}$"),
             ),
         ]
 
@@ -187,6 +193,10 @@ class SettlementInstruction(models.Model):
             ),
             models.CheckConstraint(
                 name="instruction_quantity_positive", condition=Q(quantity__gt=0)
+            ),
+            models.CheckConstraint(
+                name="instruction_quantity_countable_by_custodians",
+                condition=Q(quantity=Round("quantity", precision=quantities.CUSTODY_SCALE)),
             ),
             models.CheckConstraint(
                 name="instruction_settles_on_or_after_trade",

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import django.db.models.deletion
 import django.db.models.expressions
+import django.db.models.functions.math
 import simple_history.models
 from django.conf import settings
 from django.db import migrations, models
@@ -396,9 +397,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="custodyaccount",
+            constraint=models.UniqueConstraint(
+                fields=("token", "reference"), name="custody_account_reference_once_per_token"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="custodyaccount",
             constraint=models.CheckConstraint(
-                condition=models.Q(("reference", ""), _negated=True),
-                name="custody_account_has_a_reference",
+                condition=models.Q(("reference__regex", "^[A-Za-z0-9._-]{1,64}$")),
+                name="custody_account_reference_is_plain",
             ),
         ),
         migrations.AddConstraint(
@@ -446,6 +453,15 @@ class Migration(migrations.Migration):
             model_name="settlementinstruction",
             constraint=models.CheckConstraint(
                 condition=models.Q(("quantity__gt", 0)), name="instruction_quantity_positive"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="settlementinstruction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("quantity", django.db.models.functions.math.Round("quantity", precision=9))
+                ),
+                name="instruction_quantity_countable_by_custodians",
             ),
         ),
         migrations.AddConstraint(

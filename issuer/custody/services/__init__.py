@@ -1,0 +1,24 @@
+"""Everything that writes what custodians hold, said, and were told to do."""
+
+from issuer.custody.services._accounts import open_custody_account
+from issuer.custody.services._instructions import (
+    cancel_instruction,
+    fail_instruction,
+    fail_overdue,
+    instruct_receipt,
+    settle_from_statement,
+    settle_instruction,
+)
+from issuer.custody.services._statements import load_statement, receive_statement
+
+__all__ = [
+    "cancel_instruction",
+    "fail_instruction",
+    "fail_overdue",
+    "instruct_receipt",
+    "load_statement",
+    "open_custody_account",
+    "receive_statement",
+    "settle_from_statement",
+    "settle_instruction",
+]
