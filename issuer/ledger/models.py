@@ -57,6 +57,7 @@ class Transfer(models.Model):
     quantity = QuantityField()
     effective_at = models.DateTimeField(help_text="When it happened in the world.")
     booked_at = models.DateTimeField(help_text="When it entered the books; never goes back.")
+    posted_by = models.CharField(max_length=128)
 
     class Meta:
         ordering = ["id"]
@@ -70,6 +71,7 @@ class Transfer(models.Model):
                 name="transfer_once_per_reference_and_line", fields=["reference", "line"]
             ),
             models.CheckConstraint(name="transfer_has_a_reference", condition=~Q(reference="")),
+            models.CheckConstraint(name="transfer_names_its_author", condition=~Q(posted_by="")),
         ]
         indexes = [models.Index(name="transfer_by_effective_time", fields=["effective_at"])]
 

@@ -1,9 +1,8 @@
 """What a login may do: what the roles of its person allow, and nothing else."""
 
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from allauth.account.auth_backends import AuthenticationBackend
 from django.apps import apps
 from django.conf import settings
 
@@ -11,12 +10,17 @@ from issuer.people import selectors
 from issuer.people.models import User
 from issuer.people.roles import MATRIX, Role
 
+if TYPE_CHECKING:  # allauth's, which it extends, has no types
+    from django.contrib.auth.backends import ModelBackend as PasswordBackend
+else:
+    from allauth.account.auth_backends import AuthenticationBackend as PasswordBackend
+
 #: Looking at these takes a permission of its own.
 PERSONAL_DATA: Final = "kyc.view_personal_data"
 _RESTRICTED: Final = frozenset({"kyc.view_evidencedocument", "kyc.view_datakey"})
 
 
-class RoleBackend(AuthenticationBackend):
+class RoleBackend(PasswordBackend):
     """Checks passwords as allauth does, and answers every permission from the matrix of roles.
 
     Django's own tables of permissions and groups are not asked, so that nobody gains a right by a

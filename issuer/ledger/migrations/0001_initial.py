@@ -8,6 +8,7 @@ from django.db import migrations, models
 import issuer.foundation.fields
 import issuer.foundation.identifiers
 from issuer.foundation.append_only import MakeAppendOnly
+from issuer.ledger import sql
 
 
 class Migration(migrations.Migration):
@@ -98,6 +99,7 @@ class Migration(migrations.Migration):
                     "booked_at",
                     models.DateTimeField(help_text="When it entered the books; never goes back."),
                 ),
+                ("posted_by", models.CharField(max_length=128)),
                 (
                     "credit_account",
                     models.ForeignKey(
@@ -202,6 +204,13 @@ class Migration(migrations.Migration):
                 name="transfer_has_a_reference",
             ),
         ),
+        migrations.AddConstraint(
+            model_name="transfer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("posted_by", ""), _negated=True),
+                name="transfer_names_its_author",
+            ),
+        ),
         migrations.AddIndex(
             model_name="entry",
             index=models.Index(
@@ -240,4 +249,8 @@ class Migration(migrations.Migration):
         ),
         MakeAppendOnly("ledger_transfer"),
         MakeAppendOnly("ledger_entry"),
+        migrations.RunSQL(sql.CREATE_ACCOUNT_GUARDS, sql.DROP_ACCOUNT_GUARDS),
+        migrations.RunSQL(sql.CREATE_ENTRY_GUARDS, sql.DROP_ENTRY_GUARDS),
+        migrations.RunSQL(sql.LEAVE_ROOM_FOR_BALANCES, sql.FORGET_ROOM_FOR_BALANCES),
+        migrations.RunSQL(sql.CREATE_LEDGER_POST, sql.DROP_LEDGER_POST),
     ]
