@@ -42,7 +42,7 @@ class IssuanceRequest(models.Model):
         "chain.MintIntent", models.PROTECT, null=True, blank=True, related_name="issuances"
     )
     reason = models.CharField(
-        max_length=500, blank=True, help_text="Why rejected, cancelled or frozen; no PII."
+        max_length=500, blank=True, help_text="Of the last step; no personal data."
     )
     requested_by = models.CharField(max_length=128)
     requested_at = models.DateTimeField()

@@ -6,6 +6,7 @@ from django.db import migrations, models
 import issuer.foundation.fields
 import issuer.foundation.identifiers
 from issuer.foundation.append_only import MakeAppendOnly
+from issuer.primary_market import sql
 
 
 class Migration(migrations.Migration):
@@ -80,7 +81,7 @@ class Migration(migrations.Migration):
                     "reason",
                     models.CharField(
                         blank=True,
-                        help_text="Why rejected, cancelled or frozen; no PII.",
+                        help_text="Of the last step; no personal data.",
                         max_length=500,
                     ),
                 ),
@@ -302,4 +303,5 @@ class Migration(migrations.Migration):
             ),
         ),
         MakeAppendOnly("primary_market_issuancetransition"),
+        migrations.RunSQL(sql.CREATE_ISSUANCE_CHECKS, sql.DROP_ISSUANCE_CHECKS),
     ]

@@ -1,0 +1,141 @@
+"""What an officer sees before proposing or confirming: what is signed, and what it would do."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from issuer.approvals import selectors as approvals
+from issuer.approvals.errors import PersonRequired, ProposalChanged, ProposalOpen, SamePerson
+from issuer.approvals.models import Proposal
+from issuer.foundation import canonical, quantities
+from issuer.foundation.actors import Actor
+from issuer.foundation.errors import DomainError
+from issuer.primary_market import checks
+from issuer.primary_market.errors import NotProposed
+from issuer.primary_market.models import IssuanceRequest
+from issuer.primary_market.payload import APPROVE_ISSUANCE, approval_payload
+from issuer.primary_market.states import IssuanceState, IssuanceStep
+from issuer.reserves import gates
+from issuer.reserves import selectors as reserves
+from issuer.reserves.cover import Cover
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a button is disabled, as the service would say it."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalView:
+    """One request before its approval, as `actor` sees it.
+
+    `cover_after` is what `cover_before` would be once the mint is booked. The two lists say why
+    `actor` cannot propose or confirm now; empty is a button that can be pressed.
+    """
+
+    payload: dict[str, Any]
+    payload_hash: str
+    proposal: Proposal | None
+    cover_before: Cover
+    cover_after: Cover
+    not_to_propose: tuple[Refusal, ...]
+    not_to_confirm: tuple[Refusal, ...]
+
+
+def approval_view(request: IssuanceRequest, *, actor: Actor, at: datetime) -> ApprovalView:
+    """Return what is signed, cover before and after, and why `actor` cannot act, if so.
+
+    It asks what the services will ask; they ask again under their locks, and have the last word.
+    """
+    payload = approval_payload(request)
+    payload_hash = canonical.sha256(payload)
+    proposal = approvals.open_proposal(request, APPROVE_ISSUANCE)
+    before = reserves.cover_of(request.token, at=at)
+    state = IssuanceState(request.state)
+    shared = [
+        lambda: IssuanceStep.APPROVE.value.check(state),
+        lambda: checks.require_cleared(request, at=at),
+        lambda: checks.require_wallet(request),
+        lambda: checks.require_unchanged_terms(request, at=at),
+        lambda: _require_person(actor),
+    ]
+    to_propose = [*shared, lambda: _require_none_proposed(proposal)]
+    to_confirm = [
+        *shared,
+        lambda: _require_another_person(proposal, actor),
+        lambda: _require_same_payload(proposal, payload_hash),
+    ]
+    return ApprovalView(
+        payload=payload,
+        payload_hash=payload_hash,
+        proposal=proposal,
+        cover_before=before,
+        cover_after=_after(before, request),
+        not_to_propose=_refusals(to_propose),
+        not_to_confirm=_refusals(to_confirm) + _shut_gates(request) + _uncovered(before, request),
+    )
+
+
+def _after(cover: Cover, request: IssuanceRequest) -> Cover:
+    """Return `cover` once the mint of `request` is booked."""
+    if cover.owed_on_tokens is None:
+        return cover
+    owed = quantities.owed_rounded_up(
+        quantities.EXACT.multiply(request.quantity, request.multiplier)
+    )
+    return replace(
+        cover,
+        owed_on_tokens=cover.owed_on_tokens + owed,
+        paid_not_minted=max(cover.paid_not_minted - request.shares, 0 * owed),
+    )
+
+
+def _refusals(asked: list[Callable[[], None]]) -> tuple[Refusal, ...]:
+    found = []
+    for ask in asked:
+        try:
+            ask()
+        except DomainError as refusal:
+            found.append(Refusal(refusal.code, refusal.detail))
+    return tuple(found)
+
+
+def _require_person(actor: Actor) -> None:
+    if actor.person is None:
+        raise PersonRequired(f"{actor} is not the login of a person.")
+
+
+def _require_none_proposed(proposal: Proposal | None) -> None:
+    if proposal is not None:
+        raise ProposalOpen(f"{proposal.proposer} has proposed it; another person confirms it.")
+
+
+def _require_another_person(proposal: Proposal | None, actor: Actor) -> None:
+    if proposal is None:
+        raise NotProposed("Nobody has proposed it.")
+    if proposal.proposer_id == actor.person:
+        raise SamePerson("You proposed this; another person has to confirm it.")
+
+
+def _require_same_payload(proposal: Proposal | None, payload_hash: str) -> None:
+    if proposal is not None and proposal.payload_hash != payload_hash:
+        raise ProposalChanged("What was proposed has changed since; it has to be proposed again.")
+
+
+def _shut_gates(request: IssuanceRequest) -> tuple[Refusal, ...]:
+    holds = gates.holds_on([request.token])[request.token_id]
+    return tuple(Refusal("reserve-gate-closed", str(hold)) for hold in holds)
+
+
+def _uncovered(cover: Cover, request: IssuanceRequest) -> tuple[Refusal, ...]:
+    free = cover.free_for_approval
+    if free is None:
+        return (Refusal("cover-unknown", "; ".join(cover.reasons)),)
+    if free < request.shares:
+        needed, there = quantities.to_text(request.shares), quantities.to_text(free)
+        return (Refusal("shares-not-free", f"{needed} shares are needed; {there} are free."),)
+    return ()

@@ -1,0 +1,105 @@
+"""The only writer of an issuance request's state."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from issuer.audit import services as audit
+from issuer.events import services as events
+from issuer.foundation.actors import Actor
+from issuer.foundation.transactions import require_transaction
+from issuer.primary_market import errors
+from issuer.primary_market.models import IssuanceRequest, IssuanceTransition
+from issuer.primary_market.states import IssuanceState, IssuanceStep
+
+#: What others are told has happened, by the step that was taken.
+EVENTS: Final[Mapping[IssuanceStep, str]] = {
+    IssuanceStep.ACCEPT: "issuance.accepted",
+    IssuanceStep.CONFIRM_FUNDING: "issuance.funded",
+    IssuanceStep.APPROVE: "issuance.approved",
+    IssuanceStep.WITHDRAW_APPROVAL: "issuance.approval_withdrawn",
+    IssuanceStep.SIGN_MINT: "issuance.mint_signed",
+    IssuanceStep.REVERT_MINT: "issuance.mint_reverted",
+    IssuanceStep.DROP_MINT: "issuance.mint_dropped",
+    IssuanceStep.COMPLETE: "issuance.completed",
+    IssuanceStep.REJECT: "issuance.rejected",
+    IssuanceStep.CANCEL: "issuance.cancelled",
+    IssuanceStep.EXPIRE: "issuance.expired",
+    IssuanceStep.FREEZE: "issuance.frozen",
+    IssuanceStep.UNFREEZE_REQUESTED: "issuance.unfrozen",
+    IssuanceStep.UNFREEZE_ACCEPTED: "issuance.unfrozen",
+    IssuanceStep.UNFREEZE_FUNDED: "issuance.unfrozen",
+}
+
+
+def lock(request_id: UUID) -> IssuanceRequest:
+    """Return the request, locked until the end of the transaction.
+
+    Raises:
+        IssuanceMissing: if there is none.
+    """
+    request = (
+        IssuanceRequest.objects.select_for_update(of=("self",))
+        .select_related(
+            "participant__entity",
+            "token__program",
+            "deployment__network",
+            "deployment__token",
+            "wallet",
+            "instruction",
+            "mint_intent",
+        )
+        .filter(pk=request_id)
+        .first()
+    )
+    if request is None:
+        raise errors.IssuanceMissing(f"There is no issuance request {request_id}.")
+    return request
+
+
+def take(
+    step: IssuanceStep,
+    request: IssuanceRequest,
+    *,
+    actor: Actor,
+    at: datetime,
+    reason: str = "",
+    **columns: Any,
+) -> IssuanceRequest:
+    """Take a step with a locked request, and set the columns that its new state requires.
+
+    `reason` is told to the participant, and holds no personal data. The row, its
+    `IssuanceTransition`, the audit event and the event for others are committed together or not
+    at all.
+    """
+    require_transaction()
+    origin = IssuanceState(request.state)
+    step.value.check(origin)
+
+    request.state = step.value.destination
+    request.reason = reason
+    for name, value in columns.items():
+        setattr(request, name, value)
+    request.save(update_fields=["state", "reason", *columns])
+    IssuanceTransition.objects.create(
+        request=request,
+        step=step.name,
+        origin=origin,
+        destination=request.state,
+        actor=str(actor),
+        person_id=actor.person,
+        reason=reason,
+        occurred_at=at,
+    )
+    facts = {"reason": reason} if reason else {}
+    audit.record(f"issuance.{step.name.lower()}", subject=request, actor=actor, at=at, **facts)
+    events.record(
+        EVENTS[step],
+        subject=request,
+        at=at,
+        participant=request.participant.code,
+        token=request.token.symbol,
+        state=request.state,
+    )
+    return request
