@@ -8,3 +8,10 @@ class KYCConfig(AppConfig):
 
     name = "issuer.kyc"
     label = "kyc"
+    verbose_name = "KYC"
+
+    def ready(self) -> None:
+        """Refuse to start with a master secret that can be guessed."""
+        from issuer.kyc import vault  # reads models' errors, so not before the rooms are loaded
+
+        vault.check_master_secret()

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from issuer.foundation.fields import IdField
-from issuer.kyc.states import CLEARED_STATES, CaseState
+from issuer.kyc.states import CLEARED_STATES, EXPLAINED_STATES, CaseState, CaseStep
 
 
 class RiskRating(models.TextChoices):
@@ -13,6 +13,14 @@ class RiskRating(models.TextChoices):
     LOW = "LOW", "Low"
     MEDIUM = "MEDIUM", "Medium"
     HIGH = "HIGH", "High"
+
+
+class MediaType(models.TextChoices):
+    """The forms that evidence may have: those that every officer can open, and that run nothing."""
+
+    PDF = "application/pdf", "PDF"
+    PNG = "image/png", "PNG"
+    JPEG = "image/jpeg", "JPEG"
 
 
 class DataKey(models.Model):
@@ -71,6 +79,14 @@ class Case(models.Model):
                 | Q(valid_until__isnull=False, reviewer__isnull=False)
                 & Q(risk_rating__in=RiskRating.values),
             ),
+            models.CheckConstraint(
+                name="kyc_case_risk_rating_known",
+                condition=Q(risk_rating="") | Q(risk_rating__in=RiskRating.values),
+            ),
+            models.CheckConstraint(
+                name="kyc_case_says_why_not",
+                condition=~Q(state__in=sorted(EXPLAINED_STATES)) | ~Q(reason=""),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -83,7 +99,7 @@ class EvidenceDocument(models.Model):
     id = IdField()
     case = models.ForeignKey(Case, models.PROTECT, related_name="documents")
     kind = models.CharField(max_length=64, help_text="As certificate-of-incorporation.")
-    media_type = models.CharField(max_length=64)
+    media_type = models.CharField(max_length=64, choices=MediaType)
     sha256 = models.CharField("SHA-256", max_length=64, help_text="Of the content, unencrypted.")
     size_bytes = models.PositiveIntegerField()
     ciphertext = models.BinaryField()
@@ -103,10 +119,27 @@ class EvidenceDocument(models.Model):
             models.CheckConstraint(
                 name="evidence_document_not_empty", condition=Q(size_bytes__gt=0)
             ),
+            models.CheckConstraint(
+                name="evidence_document_kind_is_plain",
+                condition=Q(kind__regex=r"^[a-z0-9]+(-[a-z0-9]+)*$"),
+            ),
+            models.CheckConstraint(
+                name="evidence_document_media_type_known",
+                condition=Q(media_type__in=MediaType.values),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.sha256[:12]}"
+
+
+def _any_step() -> Q:
+    """Return the condition that a transition is one that a named step makes."""
+    steps = Q()
+    for step in CaseStep:
+        origins = sorted(step.value.origins)
+        steps |= Q(step=step.name, origin__in=origins, destination=step.value.destination)
+    return steps
 
 
 class CaseTransition(models.Model):
@@ -122,6 +155,9 @@ class CaseTransition(models.Model):
 
     class Meta:
         ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(name="kyc_case_transition_is_a_step", condition=_any_step()),
+        ]
 
     def __str__(self) -> str:
         return f"{self.origin} to {self.destination}"

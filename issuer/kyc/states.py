@@ -25,6 +25,8 @@ class CaseState(models.TextChoices):
 _S = CaseState
 #: The states in which a party may be dealt with, as long as `valid_until` has not passed.
 CLEARED_STATES = frozenset({_S.APPROVED, _S.RENEWAL_DUE})
+#: The states that a party is told the reason of.
+EXPLAINED_STATES = frozenset({_S.RETRY, _S.SUSPENDED, _S.REJECTED_FINAL, _S.OFFBOARDED})
 _ONCE_APPROVED = CLEARED_STATES | {_S.EXPIRED, _S.SUSPENDED}
 
 

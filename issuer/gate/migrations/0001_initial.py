@@ -5,6 +5,7 @@ from django.db import migrations, models
 
 import issuer.foundation.fields
 import issuer.foundation.identifiers
+from issuer.gate import sql
 
 
 class Migration(migrations.Migration):
@@ -144,4 +145,5 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.RunSQL(sql.CREATE_HOLD_ONLY_RELEASED, sql.DROP_HOLD_ONLY_RELEASED),
     ]
