@@ -1,0 +1,1 @@
+"""How figures, times, states and addresses are written on every screen."""
