@@ -6,15 +6,18 @@ which exchanges are open but banks and the Federal Reserve are not: Columbus Day
 """
 
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cache
+from pathlib import Path
 from typing import Final
-
-import exchange_calendars
 
 from issuer.foundation.errors import Unavailable
 
 SETTLEMENT_CYCLE_DAYS: Final = 1
-_MONDAY: Final = 0
+#: The days for which the closures are known.
+FIRST_DAY: Final = date(2007, 1, 1)
+LAST_DAY: Final = date(2030, 12, 31)
+_CLOSURES: Final = Path(__file__).with_name("nyse_closures.txt")
+_MONDAY, _SATURDAY = 0, 5
 _OCTOBER, _NOVEMBER = 10, 11
 
 
@@ -31,10 +34,9 @@ def is_session(day: date) -> bool:
     Raises:
         CalendarUnknown: if the calendar does not reach `day`.
     """
-    sessions, first, last = _sessions()
-    if not first <= day <= last:
-        raise CalendarUnknown(f"The calendar runs from {first} to {last}, not to {day}.")
-    return day in sessions
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise CalendarUnknown(f"The calendar runs from {FIRST_DAY} to {LAST_DAY}, not to {day}.")
+    return day.weekday() < _SATURDAY and day not in _closures()
 
 
 def is_settlement_day(day: date) -> bool:
@@ -85,10 +87,10 @@ def last_session(day: date) -> date:
     return day
 
 
-@lru_cache(maxsize=1)
-def _sessions() -> tuple[frozenset[date], date, date]:
-    days = [stamp.date() for stamp in exchange_calendars.get_calendar("XNYS").sessions]
-    return frozenset(days), days[0], days[-1]
+@cache
+def _closures() -> frozenset[date]:
+    lines = _CLOSURES.read_text(encoding="ascii").splitlines()
+    return frozenset(date.fromisoformat(line) for line in lines if not line.startswith("#"))
 
 
 def _banks_closed(day: date) -> bool:
