@@ -16,7 +16,7 @@ from eth_utils.address import to_checksum_address
 
 from issuer.chain import token_contract
 from issuer.chain.errors import ChainUnavailable
-from issuer.chain.rpc import HttpJsonRpc
+from issuer.chain.rpc import Call, HttpJsonRpc
 
 HOST: Final = "127.0.0.1"
 CHAIN_ID: Final = 31337
@@ -27,6 +27,7 @@ BLOCKS_TO_FINALITY: Final = 2
 STATES_KEPT: Final = 256
 STATE_INTERVAL_SECONDS: Final = 5
 START_TIMEOUT_SECONDS: Final = 20
+MINE_TIMEOUT_SECONDS: Final = 10
 STOP_TIMEOUT_SECONDS: Final = 10
 
 _MACHINES: Final = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -159,8 +160,19 @@ class Anvil:
         A call that the contract refuses raises `NodeRefused` and is not mined.
         """
         transaction = {"from": sender, "data": f"0x{data.hex()}"} | ({"to": to} if to else {})
+        # Estimated here, since anvil would mine a call that the contract refuses.
+        gas = self.rpc.call("eth_estimateGas", [transaction], result=str)
+        transaction["gas"] = gas
         sent = self.rpc.call("eth_sendTransaction", [transaction], result=str)
-        return self.rpc.call("eth_getTransactionReceipt", [sent], result=dict[str, Any])
+        asked = Call("eth_getTransactionReceipt", [sent], dict[str, Any], nullable=True)
+        deadline = time.monotonic() + MINE_TIMEOUT_SECONDS
+        while time.monotonic() < deadline:
+            receipt: dict[str, Any] | None
+            [receipt] = self.rpc.batch([asked])
+            if receipt is not None:
+                return receipt
+            time.sleep(0.01)
+        raise AnvilFailed(f"anvil did not mine {sent} within {MINE_TIMEOUT_SECONDS} seconds.")
 
     def deploy_token(self, *, name: str, symbol: str, admin: str) -> str:
         """Deploy a token contract whose roles `admin`, one of `accounts`, grants.
