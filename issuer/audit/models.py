@@ -28,6 +28,7 @@ class AuditEvent(models.Model):
         indexes = [
             models.Index(name="audit_event_of_subject", fields=["subject_type", "subject_id"]),
             models.Index(name="audit_event_by_time", fields=["occurred_at"]),
+            models.Index(name="audit_event_in_commit_order", fields=["transaction_id", "id"]),
         ]
 
     def __str__(self) -> str:
@@ -46,6 +47,7 @@ class Seal(models.Model):
     previous_hash = models.CharField(max_length=64)
     hash = models.CharField(max_length=64, unique=True)
     sealed_at = models.DateTimeField()
+    sealed_by = models.CharField(max_length=128)
 
     class Meta:
         ordering = ["-number"]

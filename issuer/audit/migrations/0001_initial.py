@@ -53,6 +53,9 @@ class Migration(migrations.Migration):
                         fields=["subject_type", "subject_id"], name="audit_event_of_subject"
                     ),
                     models.Index(fields=["occurred_at"], name="audit_event_by_time"),
+                    models.Index(
+                        fields=["transaction_id", "id"], name="audit_event_in_commit_order"
+                    ),
                 ],
                 "constraints": [
                     models.CheckConstraint(
@@ -75,6 +78,7 @@ class Migration(migrations.Migration):
                 ("previous_hash", models.CharField(max_length=64)),
                 ("hash", models.CharField(max_length=64, unique=True)),
                 ("sealed_at", models.DateTimeField()),
+                ("sealed_by", models.CharField(max_length=128)),
             ],
             options={
                 "ordering": ["-number"],
