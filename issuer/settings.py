@@ -34,6 +34,8 @@ ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]") i
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 #: Wraps the keys under which the personal data of each party is encrypted.
 KYC_MASTER_KEY = _secret("KYC_MASTER_KEY")
+#: Signs statements of reserves: 32 bytes in hex. Its public half is registered before it signs.
+ATTESTATION_KEY = env.secret("ATTESTATION_KEY", "5a" * 32 if SANDBOX else None)
 #: What a scraper of /metrics presents; without one, nobody sees them outside the demo world.
 METRICS_TOKEN = env.secret("METRICS_TOKEN", "")
 #: Where the web server listens.
@@ -222,7 +224,10 @@ STORAGES = {
 MEDIA_ROOT = DATA_DIR / "media"
 
 
-# --- Back office
+# --- What people see
+
+#: An older reconciliation says nothing of the present: the public page then says UNKNOWN.
+RECONCILIATION_DUE_MINUTES = env.integer("RECONCILIATION_DUE_MINUTES", 60, minimum=1)
 
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Issuer",

@@ -3,34 +3,35 @@
 from django.db import models
 from django.db.models import F, Q
 
-from issuer.attestation.states import AttestationState
+from issuer.attestation.states import UNDER_WAY, AttestationState
 from issuer.foundation.fields import IdField
+from issuer.reserves.cover import CoverStatus
 
-ISSUED = Q(
-    state__in=[
-        AttestationState.SIGNED,
-        AttestationState.PUBLISHED,
-        AttestationState.SUPERSEDED,
-    ]
-)
+CONTENT_ONLY = Q(state__in=[AttestationState.FROZEN, AttestationState.DECLINED])
+OUT = Q(state__in=[AttestationState.PUBLISHED, AttestationState.SUPERSEDED])
 
 
 class Attestation(models.Model):
     """A statement of reserves of a program. Only `services` write `state`.
 
-    `document` holds the canonical bytes, which never change once the row exists. `sequence` is
-    gapless per program and taken by review, so a declined draft leaves no hole.
+    `content` is what one officer proposed and another approves; `document` is that content with
+    the approval in it, as it is signed and published. Neither changes once it is there, and each
+    hash is of the bytes beside it. `sequence` is gapless per program: a declined statement gives
+    its number back.
     """
 
     id = IdField()
     program = models.ForeignKey("parties.Program", models.PROTECT, related_name="attestations")
     run = models.ForeignKey("reconciliation.Run", models.PROTECT, related_name="attestations")
     sequence = models.PositiveIntegerField()
-    document = models.BinaryField(help_text="RFC 8785 bytes.")
-    sha256 = models.CharField("SHA-256", max_length=64)
+    content = models.BinaryField(help_text="What is approved: RFC 8785 bytes.")
+    content_sha256 = models.CharField("SHA-256 of the content", max_length=64)
+    document = models.BinaryField(null=True, help_text="What is signed: RFC 8785 bytes.")
+    sha256 = models.CharField("SHA-256", max_length=64, blank=True)
     previous = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="successors"
     )
+    status = models.CharField(max_length=16, choices=CoverStatus)
     as_of = models.DateTimeField()
     valid_until = models.DateTimeField(help_text="Do not rely on it after this.")
     state = models.CharField(
@@ -49,6 +50,9 @@ class Attestation(models.Model):
             models.CheckConstraint(
                 name="attestation_state_known", condition=Q(state__in=AttestationState.values)
             ),
+            models.CheckConstraint(
+                name="attestation_status_known", condition=Q(status__in=CoverStatus.values)
+            ),
             models.UniqueConstraint(
                 name="attestation_sequence_once_per_program",
                 fields=["program", "sequence"],
@@ -59,25 +63,32 @@ class Attestation(models.Model):
                 fields=["previous"],
                 condition=~Q(state=AttestationState.DECLINED),
             ),
+            models.UniqueConstraint(
+                name="attestation_one_under_way_per_program",
+                fields=["program"],
+                condition=Q(state__in=sorted(UNDER_WAY)),
+            ),
+            models.UniqueConstraint(
+                name="attestation_one_current_per_program",
+                fields=["program"],
+                condition=Q(state=AttestationState.PUBLISHED),
+            ),
             models.CheckConstraint(
                 name="attestation_first_has_no_previous",
                 condition=Q(sequence=1, previous=None) | Q(sequence__gt=1, previous__isnull=False),
             ),
             models.CheckConstraint(
-                name="attestation_valid_after_its_cut_off",
-                condition=Q(valid_until__gt=F("as_of")),
+                name="attestation_not_invalid_before_its_cut_off",
+                condition=Q(valid_until__gte=F("as_of")),
+            ),
+            models.CheckConstraint(
+                name="attestation_document_iff_reviewed",
+                condition=CONTENT_ONLY & Q(document=None, sha256="")
+                | ~CONTENT_ONLY & Q(document__isnull=False) & ~Q(sha256=""),
             ),
             models.CheckConstraint(
                 name="attestation_published_has_time",
-                condition=Q(
-                    state__in=[AttestationState.PUBLISHED, AttestationState.SUPERSEDED],
-                    published_at__isnull=False,
-                )
-                | ~Q(state__in=[AttestationState.PUBLISHED, AttestationState.SUPERSEDED])
-                & Q(published_at=None),
-            ),
-            models.CheckConstraint(
-                name="attestation_hash_is_sha256", condition=Q(sha256__regex=r"^[0-9a-f]{64}$")
+                condition=OUT & Q(published_at__isnull=False) | ~OUT & Q(published_at=None),
             ),
         ]
 
@@ -123,3 +134,27 @@ class AttestationTransition(models.Model):
 
     def __str__(self) -> str:
         return f"{self.origin} to {self.destination}"
+
+
+class StatementKey(models.Model):
+    """A public key that statements are signed with, as the public is told of it; append-only.
+
+    A key is in use from `valid_from` until the next one is, or for ever.
+    """
+
+    id = IdField()
+    key_id = models.CharField(max_length=16, unique=True)
+    public_key = models.CharField(max_length=64, unique=True, help_text="Ed25519, in hex.")
+    valid_from = models.DateTimeField(unique=True)
+    registered_by = models.CharField(max_length=128)
+
+    class Meta:
+        ordering = ["valid_from"]
+        constraints = [
+            models.CheckConstraint(
+                name="statement_key_is_ed25519", condition=Q(public_key__regex=r"^[0-9a-f]{64}$")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.key_id

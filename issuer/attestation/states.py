@@ -33,3 +33,6 @@ class AttestationStep(Enum):
 
 
 FINAL_STATES = final_states(AttestationState, AttestationStep)
+
+#: Nobody may begin another statement of a program while one stands here.
+UNDER_WAY = frozenset({_S.FROZEN, _S.REVIEWED, _S.SIGNED})

@@ -1,0 +1,242 @@
+"""The document of a statement: built from a reconciliation, completed by an approval."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from issuer.attestation.models import Attestation
+from issuer.attestation.package import verify_offline
+from issuer.attestation.sources import Sources, gather, salted_hash
+from issuer.attestation.token_part import TokenPart, second_of
+from issuer.foundation import calendars
+from issuer.foundation.quantities import to_text
+from issuer.gate.models import Hold, ScopeKind
+from issuer.parties.models import Custodian, LegalEntity
+from issuer.reconciliation.models import Break, Run
+from issuer.reserves.cover import SEVERITY, CoverStatus
+
+SCHEMA: Final = "urn:issuer:attestation:1"
+#: How long after the next one is due a statement may still be relied on.
+GRACE: Final = timedelta(hours=6)
+LIMITS: Final = (
+    "The figures of custodians are from the files that they send to the issuer, one source each.",
+    "Each chain was read through the issuer's own node.",
+    "The lowest cover in the period is of the reconciliations in it, not of every instant.",
+    "Only the contracts named here were read; the issuer knows of no others.",
+)
+ACTIONS: Final[Mapping[str, str]] = {
+    "CRITICAL": "Minting halted until two persons have closed it",
+    "HIGH": "Minting held shut until it has cleared",
+    "MEDIUM": "Under investigation; not counted as backing",
+    "INFO": "Headroom is 0 until it has cleared",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Officer:
+    """Who prepared or approved a statement: a role, a reference without a name, and when."""
+
+    role: str
+    ref: str
+    at: datetime
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the officer as a document names them."""
+        return {"role": self.role, "ref": self.ref, "at": second_of(self.at)}
+
+
+def build(run: Run, *, previous: Attestation | None, prepared_by: Officer) -> dict[str, Any]:
+    """Return the content of the next statement of a program, which nobody has approved yet.
+
+    Raises:
+        NothingToAttest: if the program has published no criteria, or the run has no tokens.
+    """
+    sources = gather(run, since=None if previous is None else previous.as_of)
+    before: dict[str, Any] | None = None
+    if previous is not None:
+        before = json.loads(bytes(previous.document or b""))
+    tokens = [TokenPart(part) for part in sources.tokens]
+    statuses = [CoverStatus(part.result.status) for part in tokens]
+    status = max(statuses, key=SEVERITY.index)
+    program = run.program
+    return {
+        "schema": SCHEMA,
+        "program": program.name,
+        "sequence": 1 if previous is None else previous.sequence + 1,
+        "prevSha256": None if previous is None else previous.sha256,
+        "supersedes": None,
+        "kind": "SCHEDULED",
+        "issuer": {
+            "spv": _entity(program.spv),
+            "arranger": _entity(program.arranger),
+            "securityAgent": _entity(program.security_agent),
+        },
+        "custodians": _custodians(sources),
+        "criteria": {
+            "name": sources.criteria.name,
+            "version": sources.criteria.version,
+            "sha256": sources.criteria.sha256,
+        },
+        "cutoff": _cutoff(sources),
+        "period": {
+            "from": second_of(sources.since),
+            "to": second_of(run.as_of),
+            "late": before is not None and second_of(run.as_of) > before["nextDue"],
+        },
+        "published": None,
+        **_validity(run.as_of, status, before),
+        "chains": _chains(tokens),
+        "status": status,
+        "tokens": [part.as_document() for part in tokens],
+        "breaks": [_break(one) for part in sources.tokens for one in part.breaks],
+        "halts": [_halt(one, run.as_of) for one in _halts(sources)],
+        "ledger": {
+            "entries": sources.entries,
+            "headCommitment": None,
+            "trialBalance": to_text(sources.trial_balance),
+            "log": None,
+        },
+        "controls": {
+            "preparedBy": prepared_by.as_document(),
+            "approvedBy": [],
+            "contentSha256": None,
+            "overrides": 0,
+            "buildSha256": None,
+            "configSha256": None,
+        },
+        "evidence": _evidence(sources),
+        "assurance": None,
+        "limits": list(LIMITS),
+    }
+
+
+def complete(content: Mapping[str, Any], *, approved_by: Officer) -> dict[str, Any]:
+    """Return the document that is signed: `content` with its approval, and the hash of what it was.
+
+    It is published when it is approved, to the second.
+    """
+    controls = {
+        **content["controls"],
+        "approvedBy": [approved_by.as_document()],
+        "contentSha256": verify_offline.content_sha256(content),
+    }
+    return {**content, "published": second_of(approved_by.at), "controls": controls}
+
+
+def _validity(
+    as_of: datetime, status: CoverStatus, before: Mapping[str, Any] | None
+) -> dict[str, str]:
+    """Return until when a statement may be relied on, and when the next one is due.
+
+    What is not known extends nothing: at most what the statement before promised still holds.
+    """
+    day = calendars.next_settlement_day(as_of.date())
+    due = as_of + timedelta(days=(day - as_of.date()).days)
+    until = second_of(due + GRACE)
+    if status == CoverStatus.UNKNOWN:
+        promised = second_of(as_of) if before is None else before["validUntil"]
+        until = max(second_of(as_of), min(until, promised))
+    return {"validUntil": until, "nextDue": second_of(due)}
+
+
+def _cutoff(sources: Sources) -> dict[str, Any]:
+    as_of = sources.run.as_of
+    days = [statement.as_of_date for statement in sources.statements]
+    return {
+        "asOf": second_of(as_of),
+        "chosenBy": "SCHEDULE",
+        "beacon": None,
+        "custodyDate": min(max(days, default=as_of.date()), as_of.date()).isoformat(),
+        "basis": "SETTLEMENT_DATE",
+    }
+
+
+def _chains(tokens: list[TokenPart]) -> list[dict[str, Any]]:
+    """Return each chain with the newest block that figures of it were read at."""
+    chains: dict[str, dict[str, Any]] = {}
+    for part in tokens:
+        for deployment, snapshot in part.blocks():
+            network = deployment.network
+            chain = chains.setdefault(
+                network.caip2,
+                {
+                    "caip2": network.caip2,
+                    "name": network.name,
+                    "height": None,
+                    "hash": None,
+                    "time": None,
+                    "finality": "FINALIZED",
+                    "sourcesAsked": 1,
+                    "sourcesAgreed": 0,
+                    "mintersSha256": None,
+                    "reason": part.reason,
+                },
+            )
+            if snapshot is not None and snapshot.block_number >= (chain["height"] or 0):
+                chain |= {
+                    "height": snapshot.block_number,
+                    "hash": snapshot.block_hash,
+                    "time": second_of(snapshot.block_mined_at),
+                    "sourcesAgreed": 1,
+                    "reason": None,
+                }
+    return [chains[caip2] for caip2 in sorted(chains)]
+
+
+def _custodians(sources: Sources) -> list[dict[str, Any]]:
+    custodians: dict[str, Custodian] = {
+        account.custodian.entity.lei: account.custodian
+        for part in sources.tokens
+        for account in part.accounts
+    }
+    return [_entity(custodians[lei].entity) for lei in sorted(custodians)]
+
+
+def _entity(entity: LegalEntity) -> dict[str, Any]:
+    return {"name": entity.name, "lei": entity.lei, "jurisdiction": entity.jurisdiction}
+
+
+def _break(one: Break) -> dict[str, Any]:
+    return {
+        "id": str(one.pk),
+        "code": one.code,
+        "symbol": one.token.symbol,
+        "severity": one.severity,
+        "qty": None if one.quantity is None else to_text(abs(one.quantity)),
+        "opened": second_of(one.opened_at),
+        "status": one.state,
+        "action": ACTIONS[one.severity],
+        "explanation": one.explanation or one.detail or None,
+    }
+
+
+def _halts(sources: Sources) -> list[Hold]:
+    """Return the holds of the period that concern the program, each once."""
+    concerning = {hold.pk: hold for part in sources.tokens for hold in part.holds}
+    return sorted(concerning.values(), key=lambda hold: (hold.placed_at, hold.pk))
+
+
+def _halt(hold: Hold, as_of: datetime) -> dict[str, Any]:
+    over = hold.released_at is not None and hold.released_at <= as_of
+    return {
+        "scope": f"{ScopeKind(hold.scope.kind).label} ({hold.get_effect_display().lower()})",
+        "from": second_of(hold.placed_at),
+        "to": second_of(hold.released_at) if over and hold.released_at else None,
+        "reason": hold.reason,
+        "logIndex": None,
+    }
+
+
+def _evidence(sources: Sources) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": f"Statement {statement.reference} of {statement.custodian}",
+            "commitment": salted_hash(statement.pk, bytes(statement.raw)),
+            "bytes": len(statement.raw),
+            "mediaType": "text/csv",
+            "access": "AUDITOR",
+        }
+        for statement in sources.statements
+    ]

@@ -1,0 +1,51 @@
+"""What happens to a statement after it was approved, without anybody's hand."""
+
+from uuid import UUID
+
+import structlog
+from celery import shared_task
+
+from issuer.attestation import services, signers
+from issuer.attestation.errors import SigningKeyUnusable
+from issuer.attestation.models import Attestation
+from issuer.attestation.states import AttestationState
+from issuer.foundation import clock
+from issuer.foundation.actors import system
+
+logger = structlog.get_logger(__name__)
+
+PUBLISHER = system("attestation.publish_attestation")
+
+
+@shared_task(ignore_result=True)
+def publish_reviewed() -> None:
+    """Sign and publish whatever is approved; one task for each, so that none waits for another."""
+    waiting = Attestation.objects.filter(
+        state__in=[AttestationState.REVIEWED, AttestationState.SIGNED]
+    )
+    for attestation_id in waiting.order_by("pk").values_list("pk", flat=True):
+        publish_attestation.delay(attestation_id=str(attestation_id))
+
+
+@shared_task(
+    ignore_result=True,
+    acks_late=True,  # a worker that dies mid-task has the task delivered again
+    soft_time_limit=120,
+    time_limit=150,
+    autoretry_for=(SigningKeyUnusable,),
+    retry_backoff=True,
+    retry_jitter=True,
+    max_retries=4,
+)
+def publish_attestation(*, attestation_id: str, **_future: object) -> None:
+    """Render, sign and publish one statement; safe to run twice, and to be killed anywhere.
+
+    The same document gives the same files and signatures, and each of the two steps is one
+    transaction, so a second run takes up where the first one stopped.
+    """
+    attestation = Attestation.objects.select_related("program").get(pk=UUID(attestation_id))
+    if attestation.state == AttestationState.REVIEWED:
+        files = services.assemble(attestation, signer=signers.configured())
+        services.sign(attestation.pk, files=files, actor=PUBLISHER, at=clock.now())
+    published = services.publish(attestation.pk, actor=PUBLISHER, at=clock.now())
+    logger.info("attestation published", attestation=str(published), sha256=published.sha256)

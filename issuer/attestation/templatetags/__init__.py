@@ -1,0 +1,1 @@
+"""How figures of a statement are written for people."""
