@@ -1,0 +1,29 @@
+"""A real chain for the tests of this room; each test finds it as the session began."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from issuer.sandbox.anvil import Anvil, running
+from tests.chain.stock import Stock
+
+
+@pytest.fixture(scope="session")
+def deployed() -> Iterator[Stock]:
+    with running() as anvil:
+        yield Stock(anvil)
+
+
+@pytest.fixture
+def stock(deployed: Stock) -> Iterator[Stock]:
+    """A token contract with which nothing has been done yet, on a chain that mines at once."""
+    beginning = deployed.anvil.snapshot()
+    yield deployed
+    deployed.anvil.rpc.call("evm_setAutomine", [True], result=object)
+    deployed.anvil.revert(beginning)
+
+
+@pytest.fixture
+def anvil(stock: Stock) -> Anvil:
+    """The chain that `stock` is on."""
+    return stock.anvil

@@ -1,0 +1,362 @@
+"""What a chain promises us: kept by the fake and by a real EVM node through `EvmChain`."""
+
+from typing import Protocol
+from uuid import UUID
+
+import pytest
+from eth_account import Account
+
+from issuer.chain import token_contract
+from issuer.chain.errors import ChainUnavailable, MintRefusedByContract
+from issuer.chain.evm import EvmChain
+from issuer.chain.readers import Block, Chain
+from issuer.chain.request_ids import request_id_bytes32
+from issuer.chain.signing import LocalKeySigner, SignedTransaction, UnsignedTransaction
+from issuer.chain.states import EventKind
+from issuer.sandbox.anvil import CHAIN_ID
+from tests.chain.stock import Stock
+from tests.fakes.chain import FakeChain
+from tests.make.chain import MINTER_KEY
+
+ONE = 10**18
+REQUEST = UUID("0197a1de-0000-7000-8000-000000000001")
+OTHER = UUID("0197a1de-0000-7000-8000-000000000002")
+ALICE = str(Account.from_key("0x" + "0a" * 32).address)
+NOBODY = "0x00000000000000000000000000000000DeaDBeef"
+MINTER = LocalKeySigner(MINTER_KEY)
+
+
+class Stage(Protocol):
+    """A chain with one token, which a test can drive, and the reader under test."""
+
+    @property
+    def chain(self) -> Chain: ...
+
+    @property
+    def token(self) -> str: ...
+
+    def mint(self, base_units: int, request_id: UUID) -> None:
+        """Mint to ALICE in the next block, which is mined."""
+
+    def burn(self, base_units: int, request_id: UUID) -> str:
+        """Burn tokens of an account and return it; mines a block or more."""
+
+    def double(self) -> None:
+        """Let a token stand for two shares."""
+
+    def hold_back(self) -> None:
+        """Mine nothing until told."""
+
+    def mine(self) -> None:
+        """Mine a block, with what waits."""
+
+    def finalize(self) -> None: ...
+
+    def reorganize(self) -> None:
+        """Replace the newest block by one without its transactions."""
+
+
+class FakeStage:
+    def __init__(self) -> None:
+        self.chain = FakeChain()
+        self.token = self.chain.deploy()
+
+    def mint(self, base_units: int, request_id: UUID) -> None:
+        self.chain.change(
+            self.token,
+            EventKind.MINT,
+            ALICE,
+            base_units,
+            request_id=request_id_bytes32(request_id),
+        )
+        self.chain.mine()
+
+    def burn(self, base_units: int, request_id: UUID) -> str:
+        name = request_id_bytes32(request_id)
+        self.chain.change(self.token, EventKind.BURN, ALICE, base_units, request_id=name)
+        self.chain.mine()
+        return ALICE
+
+    def double(self) -> None:
+        self.chain.set_multiplier(self.token, 2 * ONE)
+        self.chain.mine()
+
+    def hold_back(self) -> None:
+        """Mines only when told, always."""
+
+    def mine(self) -> None:
+        self.chain.mine()
+
+    def finalize(self) -> None:
+        self.chain.finalize()
+
+    def reorganize(self) -> None:
+        self.chain.reorganize(1, losing=True)
+
+
+class AnvilStage:
+    def __init__(self, stock: Stock) -> None:
+        self.anvil = stock.anvil
+        self.stock = stock
+        self.chain = EvmChain(stock.anvil.rpc, chain_id=CHAIN_ID)
+        self.token = stock.address
+        assert stock.account["minter"] == MINTER.address
+
+    def mint(self, base_units: int, request_id: UUID) -> None:
+        name = bytes.fromhex(request_id_bytes32(request_id)[2:])
+        self.stock.do("minter", "mint", ALICE, base_units, name)
+
+    def burn(self, base_units: int, request_id: UUID) -> str:
+        name = bytes.fromhex(request_id_bytes32(request_id)[2:])
+        self.stock.do("pauser", "blockAddress", ALICE)
+        self.stock.do("seizer", "seize", ALICE, base_units, name)
+        return ALICE
+
+    def double(self) -> None:
+        block = self.anvil.rpc.call("eth_getBlockByNumber", ["latest", False], result=dict)
+        soon = int(block["timestamp"], 16) + 100
+        self.stock.do("multiplier", "setUIMultiplier", 2 * ONE, soon)
+        self.anvil.rpc.call("evm_setNextBlockTimestamp", [soon], result=object)
+        self.anvil.mine()
+
+    def hold_back(self) -> None:
+        self.anvil.rpc.call("evm_setAutomine", [False], result=object)
+
+    def mine(self) -> None:
+        self.anvil.mine()
+
+    def finalize(self) -> None:
+        self.anvil.finalize()
+
+    def reorganize(self) -> None:
+        self.anvil.rpc.call("anvil_reorg", [1, []], result=object)
+
+
+@pytest.fixture(params=["fake", "anvil"])
+def stage(request: pytest.FixtureRequest) -> Stage:
+    if request.param == "fake":
+        return FakeStage()
+    return AnvilStage(request.getfixturevalue("stock"))
+
+
+def final(stage: Stage) -> Block:
+    stage.finalize()
+    return stage.chain.final_block()
+
+
+def signed(
+    stage: Stage, request_id: UUID = REQUEST, *, nonce: int | None = None
+) -> SignedTransaction:
+    """Return a mint of one token to ALICE by the minter, ready to send."""
+    calldata = token_contract.mint_calldata(recipient=ALICE, base_units=ONE, request_id=request_id)
+    quote = stage.chain.quote(sender=MINTER.address, contract=stage.token, calldata=calldata)
+    return MINTER.sign(
+        UnsignedTransaction(
+            chain_id=CHAIN_ID,
+            nonce=stage.chain.next_nonce(MINTER.address) if nonce is None else nonce,
+            contract=stage.token,
+            calldata=calldata,
+            fees=quote,
+        )
+    )
+
+
+class TestFinalBlock:
+    def test_trails_the_newest_by_what_can_still_be_replaced(self, stage: Stage) -> None:
+        before = final(stage)
+
+        stage.mint(ONE, REQUEST)
+        assert stage.chain.final_block().number == before.number + 1
+        stage.finalize()
+
+        after = stage.chain.final_block()
+        assert after.number == before.number + 3
+        assert after.mined_at >= before.mined_at
+        assert stage.chain.block(before.number) == before
+
+    def test_names_its_parent(self, stage: Stage) -> None:
+        block = final(stage)
+
+        assert stage.chain.block(block.number - 1).hash == block.parent_hash
+
+
+class TestBlock:
+    def test_is_unknown_beyond_the_newest(self, stage: Stage) -> None:
+        with pytest.raises(ChainUnavailable):
+            stage.chain.block(1_000_000)
+
+    def test_is_another_after_a_reorganization(self, stage: Stage) -> None:
+        stage.mint(ONE, REQUEST)
+        number = stage.chain.final_block().number + 2
+        before = stage.chain.block(number)
+
+        stage.reorganize()
+
+        assert stage.chain.block(number).hash != before.hash
+
+
+class TestTotalSupply:
+    def test_is_as_of_the_block_asked_for(self, stage: Stage) -> None:
+        before = final(stage)
+        stage.mint(600 * ONE, REQUEST)
+        after = final(stage)
+
+        assert stage.chain.total_supply(stage.token, at=before) == 0
+        assert stage.chain.total_supply(stage.token, at=after) == 600 * ONE
+
+    def test_does_not_take_silence_for_zero(self, stage: Stage) -> None:
+        with pytest.raises(ChainUnavailable):
+            stage.chain.total_supply(NOBODY, at=final(stage))
+
+    def test_is_not_read_at_a_block_that_is_no_more(self, stage: Stage) -> None:
+        stage.mint(ONE, REQUEST)
+        gone = stage.chain.block(stage.chain.final_block().number + 2)
+        stage.reorganize()
+
+        with pytest.raises(ChainUnavailable):
+            stage.chain.total_supply(stage.token, at=gone)
+
+
+class TestUiMultiplier:
+    def test_is_as_of_the_block_asked_for(self, stage: Stage) -> None:
+        before = final(stage)
+        stage.double()
+        after = final(stage)
+
+        assert stage.chain.ui_multiplier(stage.token, at=before) == ONE
+        assert stage.chain.ui_multiplier(stage.token, at=after) == 2 * ONE
+
+
+class TestBalances:
+    def test_come_in_the_order_of_holders(self, stage: Stage) -> None:
+        stage.mint(7 * ONE, REQUEST)
+        block = final(stage)
+
+        assert stage.chain.balances(stage.token, [NOBODY, ALICE], at=block) == [0, 7 * ONE]
+        assert stage.chain.balances(stage.token, [], at=block) == []
+
+
+class TestSupplyChanges:
+    def test_are_mints_and_burns_with_their_requests(self, stage: Stage) -> None:
+        first = final(stage).number + 1
+        stage.mint(3 * ONE, REQUEST)
+        holder = stage.burn(ONE, OTHER)
+        block = final(stage)
+
+        minted, burned = stage.chain.supply_changes(stage.token, first=first, last=block)
+
+        assert (minted.kind, minted.address, minted.base_units) == (
+            EventKind.MINT,
+            ALICE,
+            3 * ONE,
+        )
+        assert minted.request_id == request_id_bytes32(REQUEST)
+        assert minted.block == stage.chain.block(minted.block.number)
+        assert (burned.kind, burned.address, burned.base_units) == (EventKind.BURN, holder, ONE)
+        assert burned.request_id == request_id_bytes32(OTHER)
+
+    def test_are_those_of_the_range_alone(self, stage: Stage) -> None:
+        stage.mint(ONE, REQUEST)
+        block = final(stage)
+
+        assert stage.chain.supply_changes(stage.token, first=block.number + 1, last=block) == []
+        [change] = stage.chain.supply_changes(stage.token, first=0, last=block)
+        assert stage.chain.supply_changes(
+            stage.token, first=change.block.number, last=change.block
+        ) == [change]
+
+    def test_are_not_read_up_to_a_block_that_is_no_more(self, stage: Stage) -> None:
+        stage.mint(ONE, REQUEST)
+        gone = stage.chain.block(stage.chain.final_block().number + 2)
+        stage.reorganize()
+
+        with pytest.raises(ChainUnavailable):
+            stage.chain.supply_changes(stage.token, first=0, last=gone)
+
+
+class TestBroadcast:
+    def test_leads_to_a_receipt_and_may_be_repeated(self, stage: Stage) -> None:
+        stage.hold_back()
+        transaction = signed(stage)
+        nonce = stage.chain.next_nonce(MINTER.address)
+
+        stage.chain.broadcast(transaction.raw)
+        stage.chain.broadcast(transaction.raw)
+        assert stage.chain.receipt(transaction.hash) is None
+        stage.mine()
+        stage.chain.broadcast(transaction.raw)
+        stage.mine()
+
+        receipt = stage.chain.receipt(transaction.hash)
+        assert receipt is not None
+        assert receipt.succeeded
+        assert receipt.block_hash == stage.chain.block(receipt.block_number).hash
+        assert stage.chain.next_nonce(MINTER.address) == nonce + 1
+        assert stage.chain.total_supply(stage.token, at=final(stage)) == ONE
+
+    def test_of_a_request_that_was_used_meanwhile_reverts(self, stage: Stage) -> None:
+        stage.hold_back()
+        nonce = stage.chain.next_nonce(MINTER.address)
+        first, second = signed(stage), signed(stage, nonce=nonce + 1)
+
+        stage.chain.broadcast(first.raw)
+        stage.chain.broadcast(second.raw)
+        stage.mine()
+
+        receipt = stage.chain.receipt(second.hash)
+        assert receipt is not None
+        assert not receipt.succeeded
+
+    def test_is_undone_by_a_reorganization(self, stage: Stage) -> None:
+        stage.hold_back()
+        transaction = signed(stage)
+        stage.chain.broadcast(transaction.raw)
+        stage.mine()
+
+        stage.reorganize()
+
+        assert stage.chain.receipt(transaction.hash) is None
+
+
+class TestNextNonce:
+    def test_counts_up_to_the_block_asked_for(self, stage: Stage) -> None:
+        before = final(stage)
+        count = stage.chain.next_nonce(MINTER.address, at=before)
+        stage.chain.broadcast(signed(stage).raw)
+        stage.mine()
+
+        assert stage.chain.next_nonce(MINTER.address) == count + 1
+        assert stage.chain.next_nonce(MINTER.address, at=before) == count
+        assert stage.chain.next_nonce(NOBODY) == 0
+
+
+class TestRequestUsed:
+    def test_is_as_of_the_block_asked_for(self, stage: Stage) -> None:
+        before = final(stage)
+        stage.mint(ONE, REQUEST)
+        after = final(stage)
+        name = request_id_bytes32(REQUEST)
+
+        assert not stage.chain.request_used(stage.token, name, at=before)
+        assert stage.chain.request_used(stage.token, name, at=after)
+
+
+class TestQuote:
+    def test_offers_something_and_leaves_a_margin(self, stage: Stage) -> None:
+        calldata = token_contract.mint_calldata(recipient=ALICE, base_units=ONE, request_id=REQUEST)
+
+        quote = stage.chain.quote(sender=MINTER.address, contract=stage.token, calldata=calldata)
+
+        assert quote.max_fee_per_gas >= quote.max_priority_fee_per_gas > 0
+        assert 60_000 < quote.gas_limit < 200_000
+
+    def test_tells_what_the_contract_would_refuse(self, stage: Stage) -> None:
+        stage.mint(ONE, REQUEST)
+        calldata = token_contract.mint_calldata(recipient=ALICE, base_units=ONE, request_id=REQUEST)
+
+        with pytest.raises(MintRefusedByContract):
+            stage.chain.quote(sender=MINTER.address, contract=stage.token, calldata=calldata)
+
+    def test_does_not_take_an_empty_address_for_a_contract(self, stage: Stage) -> None:
+        with pytest.raises(ChainUnavailable):
+            stage.chain.quote(sender=MINTER.address, contract=NOBODY, calldata=b"mint")
