@@ -248,7 +248,8 @@ def _arrived(account: CustodyAccount, statement: Statement) -> Decimal:
     if position is None:
         return Decimal(0)
     booked = books.balance(chart.shares_settled(account.token, account.reference))
-    return max(position.settled - booked, Decimal(0))
+    arrived: Decimal = position.settled - booked
+    return max(arrived, Decimal(0))
 
 
 def _settle(

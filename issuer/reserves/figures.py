@@ -1,0 +1,202 @@
+"""What the equation of a token is made of: chains, custodians and books, each as it was found.
+
+A source that cannot be relied on gives a reason instead of figures, and never a zero.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from issuer.chain.models import SupplySnapshot
+from issuer.custody.models import (
+    CustodyAccount,
+    Position,
+    Purpose,
+    SettlementInstruction,
+    Statement,
+)
+from issuer.custody.states import InstructionState
+from issuer.foundation import quantities
+from issuer.instruments.models import ControlledRole, Deployment, Token
+from issuer.reserves.cover import Cover
+
+_ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """Tokens at an address of the issuer's own, which are owed to nobody."""
+
+    role: ControlledRole
+    address: str
+    quantity: Decimal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnbookedMint:
+    """A mint of ours that is final on chain and not in the books yet; `quantity` whole tokens."""
+
+    request_id: UUID
+    quantity: Decimal
+    transaction_hash: str
+    mined_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentFigures:
+    """One deployment at the newest final block that was read; all in whole tokens."""
+
+    deployment: Deployment
+    multiplier: Decimal | None
+    snapshot: SupplySnapshot | None
+    supply: Decimal | None
+    excluded: tuple[Excluded, ...]
+    unbooked: tuple[UnbookedMint, ...]
+    reason: str | None
+
+    @property
+    def redeemable(self) -> Decimal | None:
+        """The tokens that are owed for, of those that the books know."""
+        if self.supply is None:
+            return None
+        return (
+            self.supply
+            - total(one.quantity for one in self.excluded)
+            - total(one.quantity for one in self.unbooked)
+        )
+
+    @property
+    def owed_shares(self) -> Decimal | None:
+        """The shares that the redeemable tokens stand for, not rounded."""
+        if self.redeemable is None or self.multiplier is None:
+            return None
+        return self.redeemable * self.multiplier
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFigures:
+    """One custody account by its current statement and by the books; all in whole shares.
+
+    Without a position and without a reason, the account is too young for a statement: it holds
+    nothing.
+    """
+
+    account: CustodyAccount
+    statement: Statement | None
+    position: Position | None
+    booked: Decimal
+    pending: Decimal
+    reason: str | None
+
+    @property
+    def settled(self) -> Decimal | None:
+        """Settled shares as the custodian states them."""
+        if self.reason is not None:
+            return None
+        return self.position.settled if self.position else _ZERO
+
+    @property
+    def leaving(self) -> Decimal | None:
+        """Settled shares that are on their way out."""
+        if self.reason is not None:
+            return None
+        return self.position.pending_delivery if self.position else _ZERO
+
+    @property
+    def encumbered(self) -> Decimal | None:
+        """Settled shares that are lent, or blocked by anyone but our security agent."""
+        if self.reason is not None:
+            return None
+        return self.position.lent + self.position.blocked if self.position else _ZERO
+
+    @property
+    def free(self) -> Decimal | None:
+        """Shares that count for backing: the smaller of custodian and books, less others' claims.
+
+        Negative where the claims are larger than what the books know.
+        """
+        if self.settled is None or self.leaving is None or self.encumbered is None:
+            return None
+        return min(self.settled, self.booked) - self.leaving - self.encumbered
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFigures:
+    """Everything that the equation of one token is made of, as of `as_of`.
+
+    `outstanding` whole tokens in the register; the other quantities are whole shares in the books.
+    """
+
+    token: Token
+    as_of: datetime
+    deployments: tuple[DeploymentFigures, ...]
+    accounts: tuple[AccountFigures, ...]
+    receipts: tuple[SettlementInstruction, ...]
+    outstanding: Decimal
+    owed_on_tokens: Decimal
+    paid_not_minted: Decimal
+    own: Decimal
+    reserved: Decimal
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why a figure is missing, if one is; each reason once."""
+        of_chains = [one.reason for one in self.deployments]
+        of_custody = [one.reason for one in self.accounts]
+        return tuple(dict.fromkeys(reason for reason in of_chains + of_custody if reason))
+
+    @property
+    def disclosed(self) -> tuple[SettlementInstruction, ...]:
+        """The receipts that count as disclosed: those of own shares, inside their date.
+
+        Shares on their way for an issuance are none of them, for nothing is owed for them yet.
+        """
+        if not self.token.admits_unsettled_receipts:
+            return ()
+        return tuple(
+            receipt
+            for receipt in self.receipts
+            if receipt.purpose == Purpose.OWN_SHARES
+            and receipt.state == InstructionState.INSTRUCTED
+            and receipt.settlement_date >= self.as_of.date()
+        )
+
+    @property
+    def cover(self) -> Cover:
+        """The equation, by the larger of chains and books owed and the smaller of both held."""
+        owed = total_known(one.owed_shares for one in self.deployments)
+        held = total_known(one.free for one in self.accounts)
+        multipliers = [one.multiplier for one in self.deployments if one.multiplier is not None]
+        return Cover(
+            owed_on_tokens=None
+            if owed is None
+            else quantities.owed_rounded_up(max(owed, self.owed_on_tokens)),
+            paid_not_minted=self.paid_not_minted,
+            held=None if held is None else quantities.held_rounded_down(held),
+            disclosed=total(receipt.quantity for receipt in self.disclosed),
+            reserved=self.reserved,
+            # The dearest token and the coarsest contract, so that headroom is never overstated.
+            multiplier=max(multipliers, default=Decimal(1)),
+            decimals=min(
+                (one.deployment.decimals for one in self.deployments), default=quantities.SCALE
+            ),
+            reasons=self.reasons,
+        )
+
+
+def total(figures: Iterable[Decimal]) -> Decimal:
+    """Return the sum of figures, which is 0 of none."""
+    return sum(figures, _ZERO)
+
+
+def total_known(figures: Iterable[Decimal | None]) -> Decimal | None:
+    """Return the sum of figures, or None if one of them is not known."""
+    found = _ZERO
+    for figure in figures:
+        if figure is None:
+            return None
+        found += figure
+    return found
