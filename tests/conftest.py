@@ -23,6 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Set the environment before Django reads it; only the first process starts a server."""
     os.environ["SANDBOX"] = "1"
     os.environ["DJANGO_SETTINGS_MODULE"] = "issuer.settings"
+    os.environ["BROKER_URL"] = "memory://"  # tests call the tasks themselves
     if "DATABASE_URL" not in os.environ:  # workers inherit it from the process that starts them
         data = Path(tempfile.mkdtemp(prefix="issuer-tests-"))
         data.chmod(0o755)  # PostgreSQL may run as another user

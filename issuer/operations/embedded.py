@@ -32,6 +32,9 @@ _ACCOUNTS: Final = ("postgres", "nobody")
 _SYSTEM_DATA_DIRECTORY: Final = Path("/var/lib/issuer")
 _READY_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 15.0
+_POLL_SECONDS: Final = 0.02
+_RETRY_SECONDS: Final = 0.3
+_STARTS_MAX: Final = 6
 
 
 class ServerRefused(Exception):
@@ -115,6 +118,8 @@ class EmbeddedPostgres:
             ServerRefused: if the data is of another version, or a directory cannot be used.
         """
         account = server_account()
+        if self.data_directory.exists() and not self.data_directory.is_dir():
+            raise ServerRefused(f"{self.data_directory} is not a directory.")
         if not _may_traverse(self.data_directory, account):
             raise ServerRefused(
                 f"PostgreSQL runs as {account.name}, who may not enter {self.data_directory}. "
@@ -298,9 +303,23 @@ def start(server: EmbeddedPostgres) -> RunningPostgres:
         ServerRefused: if it cannot be prepared, or ends or keeps silent instead.
     """
     server.prepare()
-    log_path = server.data_directory / "postgresql.log"
-    with log_path.open("ab") as log:
-        process = subprocess.Popen(
+    deadline = time.monotonic() + _READY_SECONDS
+    for _ in range(_STARTS_MAX):
+        process = _launch(server)
+        while process.poll() is None and time.monotonic() < deadline:
+            if server.is_ready():
+                return RunningPostgres(server, process)
+            time.sleep(_POLL_SECONDS)
+        process.kill()
+        process.wait()
+        time.sleep(_RETRY_SECONDS)  # what an earlier, killed server left needs a moment to end
+    server.remove_socket_directory()
+    raise ServerRefused(f"PostgreSQL does not start; {_log_path(server)} says why.")
+
+
+def _launch(server: EmbeddedPostgres) -> subprocess.Popen[bytes]:
+    with _log_path(server).open("ab") as log:
+        return subprocess.Popen(
             child_command(server.command(), account=server_account(), death_signal=signal.SIGINT),
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -308,14 +327,10 @@ def start(server: EmbeddedPostgres) -> RunningPostgres:
             stderr=log,
             start_new_session=True,
         )
-    deadline = time.monotonic() + _READY_SECONDS
-    while not server.is_ready():
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            process.wait()
-            raise ServerRefused(f"PostgreSQL does not start; {log_path} says why.")
-        time.sleep(0.02)
-    return RunningPostgres(server, process)
+
+
+def _log_path(server: EmbeddedPostgres) -> Path:
+    return server.data_directory / "postgresql.log"
 
 
 def child_command(

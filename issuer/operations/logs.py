@@ -11,8 +11,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 REDACTED: Final = "[redacted]"
 
 _SECRET_NAME: Final = re.compile(
-    r"password|passwd|secret|token_hash|api_?key|private_?key|authorization|cookie|credential"
-    r"|signature_input|seed|mnemonic|dsn|database_url|broker_url",
+    r"password|passwd|secret|token_hash|api[-_]?key|private[-_]?key|authorization|cookie|credential"
+    r"|signature[-_]input|seed|mnemonic|dsn|database_url|broker_url",
     re.IGNORECASE,
 )
 _SECRET_IN_URL: Final = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@]+(?=@)", re.I)
