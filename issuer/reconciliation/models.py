@@ -127,7 +127,7 @@ class Break(models.Model):
     )
     quantity = QuantityField(null=True)
     unit = models.CharField(max_length=8, blank=True)
-    detail = models.CharField(max_length=500)
+    detail = models.CharField(max_length=1000)
     state = models.CharField(
         max_length=8, choices=BreakState, default=BreakState.OPEN, editable=False
     )

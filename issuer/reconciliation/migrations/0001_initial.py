@@ -173,7 +173,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("unit", models.CharField(blank=True, max_length=8)),
-                ("detail", models.CharField(max_length=500)),
+                ("detail", models.CharField(max_length=1000)),
                 (
                     "state",
                     models.CharField(

@@ -1,0 +1,38 @@
+"""What this room refuses."""
+
+from issuer.foundation import errors
+
+
+class RunUnderWay(errors.Conflict):
+    """The program is being reconciled at this moment."""
+
+    code = "reconciliation-under-way"
+    title = "The program is being reconciled"
+
+
+class RunOutdated(errors.Conflict):
+    """A run as of a later time is there already."""
+
+    code = "reconciliation-outdated"
+    title = "A later reconciliation is there"
+
+
+class BreakMissing(errors.Missing):
+    """There is no such break."""
+
+    code = "break-missing"
+    title = "There is no such break"
+
+
+class BreakStillSeen(errors.Conflict):
+    """The newest run still finds the difference."""
+
+    code = "break-still-seen"
+    title = "The difference is still there"
+
+
+class CloseNotProposed(errors.Conflict):
+    """Nobody has proposed to close the break, or the proposal is no longer open."""
+
+    code = "break-close-not-proposed"
+    title = "Nobody has proposed to close the break"

@@ -1,0 +1,139 @@
+"""Which differences a token's three legs show, and how grave each is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from issuer.chain.models import ChainEvent
+from issuer.custody.models import Purpose
+from issuer.foundation import quantities
+from issuer.reconciliation.legs import SHARES, TOKENS, FoundToken
+from issuer.reconciliation.states import BreakCode, Severity
+from issuer.reserves.cover import CoverStatus
+
+#: Breaks that no later run clears: two persons have to agree that they are over.
+CLOSED_BY_PERSONS_ONLY: Final = frozenset(
+    {BreakCode.UNA_MINT, BreakCode.SUP_OVER, BreakCode.BAK_SHORT, BreakCode.CUS_SHORT}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A difference that is not explained; `subject` tells several of one code apart."""
+
+    code: BreakCode
+    severity: Severity
+    detail: str
+    subject: str = ""
+    quantity: Decimal | None = None
+    unit: str = ""
+
+
+def findings_of(found: FoundToken) -> list[Finding]:
+    """Return every difference that the legs of a token show."""
+    return [
+        *_of_sources(found),
+        *_of_mints(found),
+        *_of_supply(found),
+        *_of_custody(found),
+        *_of_backing(found),
+    ]
+
+
+def judged(found: FoundToken) -> frozenset[BreakCode]:
+    """Return the codes that a run can tell to be absent: what is not known proves nothing."""
+    codes = {BreakCode.SRC_STALE, BreakCode.CHN_SRC}
+    if found.quantity("A10") is not None:
+        codes |= {BreakCode.SUP_OVER, BreakCode.SUP_UNDER}
+    if found.quantity("B11") is not None:
+        codes |= {BreakCode.CUS_SHORT, BreakCode.CUS_LONG}
+    if found.cover.status != CoverStatus.UNKNOWN:
+        codes |= {BreakCode.BAK_SHORT, BreakCode.BAK_SETTLED}
+    return frozenset(codes)
+
+
+def unmatched_subject(event: ChainEvent) -> str:
+    """Return what tells one unapproved mint from another."""
+    return f"{event.transaction_hash}#{event.log_index}"
+
+
+def _of_sources(found: FoundToken) -> Iterator[Finding]:
+    stale = {one.account.custodian.code: one.reason for one in found.figures.accounts if one.reason}
+    for custodian, reason in stale.items():
+        yield Finding(BreakCode.SRC_STALE, Severity.HIGH, reason, subject=custodian)
+    silent = {
+        one.deployment.network.caip2: one.reason for one in found.figures.deployments if one.reason
+    }
+    for network, reason in silent.items():
+        yield Finding(BreakCode.CHN_SRC, Severity.HIGH, reason, subject=network)
+
+
+def _of_mints(found: FoundToken) -> Iterator[Finding]:
+    for event in found.unmatched:
+        decimals = event.deployment.decimals
+        yield Finding(
+            BreakCode.UNA_MINT,
+            Severity.CRITICAL,
+            f"Nobody approved the mint to {event.address} on {event.deployment.network}.",
+            subject=unmatched_subject(event),
+            quantity=quantities.to_quantity(event.base_units, decimals=decimals),
+            unit=TOKENS,
+        )
+
+
+def _of_supply(found: FoundToken) -> Iterator[Finding]:
+    unexplained = found.quantity("A10") or Decimal(0)
+    if unexplained > 0:
+        detail = "The chains show more tokens than the register and what is under way explain."
+        yield Finding(
+            BreakCode.SUP_OVER, Severity.CRITICAL, detail, quantity=unexplained, unit=TOKENS
+        )
+    elif unexplained < 0:
+        detail = "The chains show fewer tokens than the register and what is under way explain."
+        yield Finding(
+            BreakCode.SUP_UNDER, Severity.HIGH, detail, quantity=-unexplained, unit=TOKENS
+        )
+
+
+def _of_custody(found: FoundToken) -> Iterator[Finding]:
+    unexplained = found.quantity("B11") or Decimal(0)
+    if unexplained < 0:
+        detail = "The custodians hold fewer free shares than the books say."
+        yield Finding(
+            BreakCode.CUS_SHORT, Severity.CRITICAL, detail, quantity=-unexplained, unit=SHARES
+        )
+    elif unexplained > 0:
+        detail = "The custodians hold more shares than the books say; none of them are counted."
+        yield Finding(
+            BreakCode.CUS_LONG, Severity.MEDIUM, detail, quantity=unexplained, unit=SHARES
+        )
+
+
+def _of_backing(found: FoundToken) -> Iterator[Finding]:
+    cover = found.cover
+    if cover.surplus is None:
+        return
+    if cover.status == CoverStatus.SHORT:
+        yield Finding(
+            BreakCode.BAK_SHORT,
+            Severity.CRITICAL,
+            "More shares are owed than are held, even with those in transit.",
+            quantity=-(cover.surplus + cover.disclosed),
+            unit=SHARES,
+        )
+    elif cover.status == CoverStatus.IN_TRANSIT:
+        as_of = found.figures.as_of.date()
+        late = any(
+            receipt.settlement_date < as_of
+            for receipt in found.figures.receipts
+            if receipt.purpose == Purpose.OWN_SHARES
+        )
+        detail = "What is owed is held only together with shares that have not settled."
+        yield Finding(
+            BreakCode.BAK_SETTLED,
+            Severity.HIGH if late else Severity.INFO,
+            f"{detail} A receipt is past its date." if late else detail,
+            quantity=-cover.surplus,
+            unit=SHARES,
+        )

@@ -1,0 +1,83 @@
+"""Questions about runs and breaks."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db.models import Case, IntegerField, QuerySet, Value, When
+
+from issuer.chain.models import ChainEvent
+from issuer.chain.states import EventKind
+from issuer.custody.states import InstructionState
+from issuer.instruments.models import Token
+from issuer.parties.models import Program
+from issuer.primary_market.models import IssuanceRequest
+from issuer.primary_market.states import IssuanceState
+from issuer.reconciliation.models import Break, Line, Run
+from issuer.reconciliation.states import BreakCode, BreakState, Severity
+
+_BY_SEVERITY = Case(
+    *(When(severity=severity, then=Value(rank)) for rank, severity in enumerate(Severity)),
+    output_field=IntegerField(),
+)
+
+
+def newest_run(program: Program) -> Run | None:
+    """Return the newest run of `program`."""
+    return program.runs.order_by("-as_of", "-id").first()
+
+
+def lines_of(run: Run) -> QuerySet[Line]:
+    """Return the lines of a run with their items, by token and in the order of the statement."""
+    lines = Line.objects.filter(result__run=run).select_related("result__token")
+    return lines.prefetch_related("items").order_by("result__token__symbol", "position")
+
+
+def open_breaks(program: Program | None = None) -> QuerySet[Break]:
+    """Return the breaks that are open, the gravest first and of those the oldest."""
+    breaks = Break.objects.filter(state=BreakState.OPEN)
+    if program is not None:
+        breaks = breaks.filter(token__program=program)
+    return breaks.select_related("token").order_by(_BY_SEVERITY, "opened_at", "id")
+
+
+def still_seen(break_: Break) -> bool:
+    """Say whether the newest run finds the difference, as far as a run can.
+
+    A mint that nobody approved stays in the chain for ever; whether it is dealt with, persons say.
+    """
+    if break_.code == BreakCode.UNA_MINT:
+        return False
+    newest = newest_run(break_.token.program)
+    return newest is not None and newest.pk == break_.last_seen_run_id
+
+
+def paid_not_minted(tokens: Sequence[Token]) -> QuerySet[IssuanceRequest]:
+    """Return the requests whose shares have settled and whose tokens are not booked."""
+    return (
+        IssuanceRequest.objects.filter(
+            token__in=tokens, instruction__state=InstructionState.SETTLED
+        )
+        .exclude(state=IssuanceState.COMPLETED)
+        .select_related("instruction__evidence", "deployment__network")
+        .defer("instruction__evidence__raw")
+        .order_by("requested_at", "id")
+    )
+
+
+def unmatched_mints(tokens: Sequence[Token]) -> QuerySet[ChainEvent]:
+    """Return the final mints of `tokens` that no intent of ours explains."""
+    return (
+        ChainEvent.objects.filter(
+            deployment__token__in=tokens, kind=EventKind.MINT, mint_intent=None
+        )
+        .select_related("deployment__network")
+        .order_by("block_number", "log_index")
+    )
+
+
+def closed_mints(tokens: Sequence[Token]) -> set[tuple[UUID, str]]:
+    """Return token and subject of the unapproved mints that two persons dealt with."""
+    breaks = Break.objects.filter(
+        token__in=tokens, code=BreakCode.UNA_MINT, state=BreakState.CLOSED
+    )
+    return set(breaks.order_by().values_list("token_id", "subject"))

@@ -1,0 +1,15 @@
+"""Everything that writes runs and breaks."""
+
+from issuer.reconciliation.services._breaks import (
+    confirm_close_break,
+    decline_close_break,
+    propose_close_break,
+)
+from issuer.reconciliation.services._runs import reconcile
+
+__all__ = [
+    "confirm_close_break",
+    "decline_close_break",
+    "propose_close_break",
+    "reconcile",
+]
