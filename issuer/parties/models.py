@@ -155,7 +155,7 @@ class Wallet(models.Model):
             ),
             models.CheckConstraint(
                 name="wallet_revoked_has_time_and_reason",
-                condition=Q(state=WalletState.BOUND, revoked_at=None, revocation_reason="")
+                condition=~Q(state=WalletState.REVOKED) & Q(revoked_at=None, revocation_reason="")
                 | Q(state=WalletState.REVOKED, revoked_at__isnull=False) & ~Q(revocation_reason=""),
             ),
         ]

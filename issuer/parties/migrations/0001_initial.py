@@ -565,7 +565,10 @@ class Migration(migrations.Migration):
             model_name="wallet",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("revocation_reason", ""), ("revoked_at", None), ("state", "BOUND")),
+                    models.Q(
+                        models.Q(("state", "REVOKED"), _negated=True),
+                        models.Q(("revocation_reason", ""), ("revoked_at", None)),
+                    ),
                     models.Q(
                         ("revoked_at__isnull", False),
                         ("state", "REVOKED"),
