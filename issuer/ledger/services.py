@@ -109,6 +109,8 @@ def post_batch(requests: Sequence[PostingRequest], *, actor: Actor, at: datetime
     Raises:
         DomainError: as `post`, for the first event refused.
     """
+    if not requests:
+        return []
     references = [request.reference for request in requests]
     assert len(set(references)) == len(references), "A reference stands for one posting."
     assert all(request.lines for request in requests), "A posting has a line at least."
