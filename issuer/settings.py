@@ -286,6 +286,14 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "AttestationState": "issuer.attestation.states.AttestationState",
+        "CoverStatus": "issuer.reserves.cover.CoverStatus",
+        "GateState": "issuer.gate.models.GateState",
+        "IssuanceState": "issuer.primary_market.states.IssuanceState",
+        "WalletState": "issuer.parties.states.WalletState",
+    },
 }
 
 
@@ -338,6 +346,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "reconciliation": _beat(
         "reconciliation.tasks.reconcile_programs", seconds=900, sandbox_seconds=3
     ),
+    "api.forgetting": _beat("api.tasks.forget_served_requests", seconds=3600, sandbox_seconds=3600),
     "attestation.publish": _beat("attestation.tasks.publish_reviewed", seconds=30),
 }
 

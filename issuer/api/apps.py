@@ -8,3 +8,7 @@ class APIConfig(AppConfig):
 
     name = "issuer.api"
     label = "api"
+
+    def ready(self) -> None:
+        """Make the scheme of keys known to what describes the interface."""
+        from issuer.api import documentation  # noqa: F401  # it registers itself

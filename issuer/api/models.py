@@ -44,7 +44,11 @@ class ApiKey(models.Model):
             models.CheckConstraint(
                 name="api_key_expires_after_issue", condition=Q(expires_at__gt=F("issued_at"))
             ),
-            models.CheckConstraint(name="api_key_has_a_scope", condition=~Q(scopes=[])),
+            models.CheckConstraint(
+                name="api_key_has_a_scope",
+                condition=~Q(scopes=[]) & Q(scopes__contained_by=Scope.values),
+            ),
+            models.CheckConstraint(name="api_key_has_a_label", condition=~Q(label="")),
             models.CheckConstraint(
                 name="api_key_revocation_has_time_and_author",
                 condition=Q(revoked_at=None, revoked_by="")
@@ -57,7 +61,10 @@ class ApiKey(models.Model):
 
 
 class ServedRequest(models.Model):
-    """The answer to a write, kept so that the same request gets the same answer."""
+    """The answer to a write, kept so that the same request gets the same answer.
+
+    It has no answer only inside the transaction that is finding it.
+    """
 
     id = IdField()
     participant = models.ForeignKey(
@@ -66,7 +73,7 @@ class ServedRequest(models.Model):
     idempotency_key = models.CharField(max_length=128)
     fingerprint = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField(null=True)
-    body = models.JSONField(null=True)
+    body = models.TextField(blank=True, help_text="JSON, to the byte.")
     served_at = models.DateTimeField()
 
     class Meta:
@@ -74,6 +81,18 @@ class ServedRequest(models.Model):
             models.UniqueConstraint(
                 name="served_request_once_per_participant_and_key",
                 fields=["participant", "idempotency_key"],
+            ),
+            models.CheckConstraint(
+                name="served_request_answer_is_whole",
+                condition=Q(status=None, body="") | Q(status__isnull=False) & ~Q(body=""),
+            ),
+            models.CheckConstraint(
+                name="served_request_fingerprint_is_sha256",
+                condition=Q(fingerprint__regex=r"^[0-9a-f]{64}$"),
+            ),
+            models.CheckConstraint(
+                name="served_request_key_is_printable",
+                condition=Q(idempotency_key__regex=r"^[!-~]{1,128}$"),
             ),
         ]
         indexes = [models.Index(name="served_request_by_age", fields=["served_at"])]

@@ -73,9 +73,7 @@ def sign_mint(request_id: UUID, *, actor: Actor, at: datetime) -> None:
     services.sign_mint(request_id, signer=signer, prepared=prepared, actor=actor, at=at)
 
 
-def _each(
-    step: Callable[..., Any], requests: Iterable[Any], *, actor: Actor, at: datetime
-) -> None:
+def _each(step: Callable[..., Any], requests: Iterable[Any], *, actor: Actor, at: datetime) -> None:
     for request in requests:
         _attempt(step, request.pk, actor=actor, at=at)
 

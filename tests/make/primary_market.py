@@ -10,6 +10,7 @@ from issuer.chain.models import MintIntent
 from issuer.chain.services import PreparedMint
 from issuer.chain.states import IntentState
 from issuer.custody.models import CustodyAccount
+from issuer.custody.selectors import current_statement
 from issuer.foundation import quantities
 from issuer.foundation.actors import Actor, ActorKind, system
 from issuer.instruments.models import Deployment, Network, Token
@@ -132,7 +133,7 @@ def deliver(request: IssuanceRequest, *, at: datetime = AT) -> None:
     assert request.instruction is not None
     account = request.instruction.account
     settled = custody.booked(account) + request.shares
-    current = custody.selectors.current_statement(account.custodian)
+    current = current_statement(account.custodian)
     same_day = current is not None and current.as_of_date == at.date()
     custody.statement(
         account.custodian,
@@ -144,9 +145,7 @@ def deliver(request: IssuanceRequest, *, at: datetime = AT) -> None:
 
 def approve(request: IssuanceRequest, *, at: datetime = AT) -> IssuanceRequest:
     """Have two persons approve a funded request."""
-    services.propose_approval(
-        request.pk, actor=people.staff_actor(Role.OPERATIONS_OFFICER), at=at
-    )
+    services.propose_approval(request.pk, actor=people.staff_actor(Role.OPERATIONS_OFFICER), at=at)
     return confirm(request, actor=people.staff_actor(Role.APPROVER), at=at)
 
 
@@ -201,16 +200,14 @@ def fail(request: IssuanceRequest, state: IntentState) -> None:
     )
 
 
-def _walk(
-    request: IssuanceRequest, way: tuple[IssuanceState, ...], *, at: datetime
-) -> None:
+def _walk(request: IssuanceRequest, way: tuple[IssuanceState, ...], *, at: datetime) -> None:
     for state in way:
         match state:
             case IssuanceState.ACCEPTED:
                 services.accept(
                     request.pk,
                     delivering_party="A broker",
-                    trade_date=at.date(),
+                    trade_date=at.date() - timedelta(days=1),  # so that it settles today
                     actor=people.staff_actor(Role.OPERATIONS_OFFICER),
                     at=at,
                 )

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from issuer.approvals import selectors as approvals
@@ -11,14 +12,16 @@ from issuer.approvals.models import Proposal
 from issuer.foundation import canonical, quantities
 from issuer.foundation.actors import Actor
 from issuer.foundation.errors import DomainError
+from issuer.gate import selectors as gate
+from issuer.gate.errors import GateClosed
 from issuer.primary_market import checks
 from issuer.primary_market.errors import NotProposed
 from issuer.primary_market.models import IssuanceRequest
 from issuer.primary_market.payload import APPROVE_ISSUANCE, approval_payload
 from issuer.primary_market.states import IssuanceState, IssuanceStep
-from issuer.reserves import gates
 from issuer.reserves import selectors as reserves
 from issuer.reserves.cover import Cover
+from issuer.reserves.errors import CoverUnknown, SharesNotFree
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def _after(cover: Cover, request: IssuanceRequest) -> Cover:
     return replace(
         cover,
         owed_on_tokens=cover.owed_on_tokens + owed,
-        paid_not_minted=max(cover.paid_not_minted - request.shares, 0 * owed),
+        paid_not_minted=max(cover.paid_not_minted - request.shares, Decimal(0)),
     )
 
 
@@ -127,15 +130,16 @@ def _require_same_payload(proposal: Proposal | None, payload_hash: str) -> None:
 
 
 def _shut_gates(request: IssuanceRequest) -> tuple[Refusal, ...]:
-    holds = gates.holds_on([request.token])[request.token_id]
-    return tuple(Refusal("reserve-gate-closed", str(hold)) for hold in holds)
+    scopes = reserves.scopes_of(request.token, request.deployment.network)
+    holds = gate.holds_in_force(scopes)
+    return tuple(Refusal(GateClosed.code, str(hold)) for hold in holds)
 
 
 def _uncovered(cover: Cover, request: IssuanceRequest) -> tuple[Refusal, ...]:
     free = cover.free_for_approval
     if free is None:
-        return (Refusal("cover-unknown", "; ".join(cover.reasons)),)
+        return (Refusal(CoverUnknown.code, "; ".join(cover.reasons)),)
     if free < request.shares:
         needed, there = quantities.to_text(request.shares), quantities.to_text(free)
-        return (Refusal("shares-not-free", f"{needed} shares are needed; {there} are free."),)
+        return (Refusal(SharesNotFree.code, f"{needed} shares are needed; {there} are free."),)
     return ()

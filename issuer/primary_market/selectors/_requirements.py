@@ -10,10 +10,11 @@ from issuer.approvals import selectors as approvals
 from issuer.custody.models import SettlementInstruction
 from issuer.custody.states import InstructionState
 from issuer.foundation import quantities
+from issuer.gate import selectors as gate
 from issuer.primary_market.models import IssuanceRequest
 from issuer.primary_market.payload import APPROVE_ISSUANCE
 from issuer.primary_market.states import FINAL_STATES, IssuanceState
-from issuer.reserves import gates
+from issuer.reserves import selectors as reserves
 
 
 class Party(models.TextChoices):
@@ -100,5 +101,6 @@ def _approval(request: IssuanceRequest) -> Requirement:
 
 
 def _open_gates(request: IssuanceRequest) -> list[Requirement]:
-    holds = gates.holds_on([request.token])[request.token_id]
+    scopes = reserves.scopes_of(request.token, request.deployment.network)
+    holds = gate.holds_in_force(scopes)
     return [Requirement("open-gate", str(hold), Party.ISSUER) for hold in holds]

@@ -26,7 +26,7 @@ from issuer.primary_market import checks, errors
 from issuer.primary_market.models import IssuanceRequest
 from issuer.primary_market.services._issuance_steps import lock, take
 from issuer.primary_market.states import IssuanceState, IssuanceStep
-from issuer.reserves import services as reserves
+from issuer.reserves import selectors as reserves
 
 #: A request whose shares have not come by then makes room for others.
 REQUEST_VALIDITY: Final = timedelta(days=10)

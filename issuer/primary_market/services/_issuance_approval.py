@@ -15,6 +15,7 @@ from issuer.primary_market.models import IssuanceRequest
 from issuer.primary_market.payload import APPROVE_ISSUANCE, approval_payload
 from issuer.primary_market.services._issuance_steps import lock, take
 from issuer.primary_market.states import IssuanceState, IssuanceStep
+from issuer.reserves import selectors as reserves_of
 from issuer.reserves import services as reserves
 
 
@@ -78,7 +79,7 @@ def confirm_approval(
         token_id=request.token_id,
         request_id=request.pk,
         quantity=request.shares,
-        scopes=reserves.scopes_of(request.token, request.deployment.network),
+        scopes=reserves_of.scopes_of(request.token, request.deployment.network),
         actor=actor,
         at=at,
     )

@@ -23,6 +23,7 @@ from issuer.primary_market import checks, errors
 from issuer.primary_market.models import IssuanceRequest
 from issuer.primary_market.services._issuance_steps import lock, take
 from issuer.primary_market.states import IssuanceState, IssuanceStep
+from issuer.reserves import selectors as reserves_of
 from issuer.reserves import services as reserves
 
 
@@ -47,10 +48,8 @@ def sign_mint(
     IssuanceStep.SIGN_MINT.value.check(IssuanceState(request.state))
     checks.require_entitled(request, at=at)
     checks.require_unchanged_terms(request, at=at)
-    scopes = reserves.scopes_of(request.token, request.deployment.network)
-    reserves.require_hold_still_covered(
-        token_id=request.token_id, request_id=request.pk, scopes=scopes, at=at
-    )
+    scopes = reserves_of.scopes_of(request.token, request.deployment.network)
+    reserves.require_hold_still_covered(request.pk, scopes=scopes, at=at)
     intent = chain.sign_mint(
         deployment=request.deployment,
         request_id=request.pk,

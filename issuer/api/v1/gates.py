@@ -1,0 +1,42 @@
+"""How the gate of a token is shown, wherever it is."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rest_framework import serializers
+
+from issuer.foundation import canonical
+from issuer.gate import selectors
+from issuer.gate.models import GateState, Hold, ScopeKind
+
+
+class HoldOutput(serializers.Serializer):
+    """Something that holds a gate shut."""
+
+    scope = serializers.ChoiceField(ScopeKind.choices, help_text="What is held.")
+    effect = serializers.ChoiceField(GateState.choices)
+    reason = serializers.CharField()
+    since = serializers.DateTimeField()
+
+
+class GateOutput(serializers.Serializer):
+    """Whether tokens may be issued, and what forbids it; the tightest hold decides."""
+
+    state = serializers.ChoiceField(GateState.choices)
+    holds = HoldOutput(many=True)
+
+
+def gate_document(holds: Sequence[Hold]) -> Mapping[str, Any]:
+    """Return how the holds in force on a token are shown."""
+    return {
+        "state": selectors.tightest(GateState(hold.effect) for hold in holds).value,
+        "holds": [
+            {
+                "scope": hold.scope.kind,
+                "effect": hold.effect,
+                "reason": hold.reason,
+                "since": canonical.timestamp(hold.placed_at),
+            }
+            for hold in holds
+        ],
+    }
