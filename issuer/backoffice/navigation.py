@@ -138,7 +138,7 @@ def tabs(request: HttpRequest) -> list[dict[str, Any]]:
     return bars
 
 
-def account_links(request: HttpRequest) -> list[dict[str, str]]:
+def account_links(_request: HttpRequest) -> list[dict[str, str]]:
     """Return what a user does about their own login."""
     return [
         {"title": "Second factor", "link": reverse("mfa_index")},
@@ -146,22 +146,22 @@ def account_links(request: HttpRequest) -> list[dict[str, str]]:
     ]
 
 
-def environment(request: HttpRequest) -> list[str] | None:
+def environment(_request: HttpRequest) -> list[str] | None:
     """Return the label that tells the demo world from the real one on every page."""
     return ["Sandbox", "warning"] if settings.SANDBOX else None
 
 
-def screens_style(request: HttpRequest) -> str:
+def screens_style(_request: HttpRequest) -> str:
     """Return the address of the style that all screens share."""
     return static("foundation/screens.css")
 
 
-def backoffice_style(request: HttpRequest) -> str:
+def backoffice_style(_request: HttpRequest) -> str:
     """Return the address of the back office's own style."""
     return static("backoffice/backoffice.css")
 
 
-def copy_script(request: HttpRequest) -> str:
+def copy_script(_request: HttpRequest) -> str:
     """Return the address of the script that copies what is shortened."""
     return static("backoffice/copy.js")
 

@@ -43,7 +43,7 @@ class BackofficeSite(UnfoldAdminSite):
 
 
 @secure_admin_login
-def _enter(request: HttpRequest) -> HttpResponse:
+def _enter(_request: HttpRequest) -> HttpResponse:
     """Let staff in who are logged in already."""
     return redirect("admin:index")
 

@@ -1,0 +1,39 @@
+"""Which holds shut the minting of a token, for many tokens at once."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from uuid import UUID
+
+from issuer.custody.models import CustodyAccount
+from issuer.gate.models import Hold, ScopeKind
+from issuer.gate.selectors import ScopeKey
+from issuer.instruments.models import Deployment, Token
+
+
+def holds_on(tokens: Iterable[Token]) -> dict[UUID, list[Hold]]:
+    """Return the holds in force on each token, by the token's id, the oldest first.
+
+    A token is shut by a hold on itself, on its program, on any network it is deployed to and on
+    any custodian that holds its shares.
+    """
+    scopes: dict[UUID, set[ScopeKey]] = {
+        token.pk: {(ScopeKind.PROGRAM, token.program_id), (ScopeKind.TOKEN, token.pk)}
+        for token in tokens
+    }
+    networks = Deployment.objects.filter(token__in=scopes).values_list("token_id", "network_id")
+    for token_id, network_id in networks:
+        scopes[token_id].add((ScopeKind.NETWORK, network_id))
+    accounts = CustodyAccount.objects.filter(token__in=scopes)
+    for token_id, custodian_id in accounts.values_list("token_id", "custodian_id"):
+        scopes[token_id].add((ScopeKind.CUSTODIAN, custodian_id))
+
+    in_force: dict[ScopeKey, list[Hold]] = defaultdict(list)
+    for hold in Hold.objects.filter(released_at=None).select_related("scope").order_by("id"):
+        in_force[ScopeKind(hold.scope.kind), hold.scope.subject_id].append(hold)
+    return {
+        token_id: sorted(
+            (hold for scope in shut_by for hold in in_force.get(scope, [])),
+            key=lambda hold: hold.pk,
+        )
+        for token_id, shut_by in scopes.items()
+    }
