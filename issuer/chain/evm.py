@@ -163,7 +163,8 @@ class EvmChain:
             code, gas, tip, header = self._rpc.batch(
                 [
                     Call("eth_getCode", [contract, "latest"], str),
-                    Call("eth_estimateGas", [request], str),
+                    # Not on top of what waits: an attempt that waits already uses the request up.
+                    Call("eth_estimateGas", [request, "latest"], str),
                     Call("eth_maxPriorityFeePerGas", [], str),
                     Call("eth_getBlockByNumber", ["latest", False], _Header, nullable=True),
                 ]

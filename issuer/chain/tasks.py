@@ -7,6 +7,7 @@ import structlog
 from celery import shared_task
 
 from issuer.chain import registry, selectors, services
+from issuer.chain.errors import NetworkNotConfigured
 from issuer.chain.models import MintIntent
 from issuer.foundation import clock
 from issuer.foundation.actors import system
@@ -35,6 +36,10 @@ def scan_deployment(*, deployment_id: str, **_future: object) -> None:
     actor, at = system("chain.scan_deployment"), clock.now()
     try:
         reader = registry.reader_for(deployment.network)
+    except NetworkNotConfigured as refusal:
+        services.note_trouble(deployment.network, reason=refusal.detail, actor=actor, at=at)
+        return
+    try:
         services.scan_deployment(deployment, reader=reader, actor=actor, at=at)
     except DomainError as refusal:
         # The trouble is recorded, and the next round is the next try.

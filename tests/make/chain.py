@@ -2,7 +2,7 @@
 
 import hashlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -135,6 +135,7 @@ def intent(
     request_id: UUID | None = None,
     recipient: str | None = None,
     base_units: int = ONE,
+    gate_scopes: Sequence[Sequence[str]] = (),
     signed_at: datetime = BEFORE,
 ) -> MintIntent:
     """Return an intent with one attempt; with its event, if it is final or booked."""
@@ -154,6 +155,7 @@ def intent(
         nonce=account.next_nonce,
         calldata_hash=hash_of(calldata),
         gas_limit=FEES.gas_limit,
+        gate_scopes=[list(scope) for scope in gate_scopes],
         signed_at=signed_at,
     )
     account.next_nonce += 1

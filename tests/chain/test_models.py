@@ -1,0 +1,328 @@
+"""What PostgreSQL refuses, past all Python."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, models, transaction
+from psycopg import errors as psycopg_errors
+
+from issuer.chain.models import (
+    ChainEvent,
+    IntentTransition,
+    MintAttempt,
+    MintIntent,
+    NetworkTrouble,
+    ScanCursor,
+    SignerAccount,
+    SupplySnapshot,
+)
+from issuer.chain.states import IntentState
+from issuer.foundation.identifiers import uuid7
+from tests.make import chain as make
+from tests.make import instruments
+
+pytestmark = pytest.mark.django_db
+
+
+def insert_copy(row: models.Model, **columns: Any) -> None:
+    """Insert `row` once more by bare SQL, under another id and with other `columns`."""
+    table = row._meta.db_table
+    names = [str(field.column) for field in row._meta.concrete_fields]
+    changed = {"id": uuid7(), **columns}
+    values = ", ".join("%s" if name in changed else name for name in names)
+    parameters = [changed[name] for name in names if name in changed]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({', '.join(names)}) SELECT {values} FROM {table} WHERE id = %s",
+            [*parameters, row.pk],
+        )
+
+
+@contextmanager
+def violating(constraint: str) -> Iterator[None]:
+    """Expect the violation of the constraint of that name, and undo what led to it."""
+    with pytest.raises(IntegrityError) as refusal, transaction.atomic():
+        yield
+    cause = refusal.value.__cause__
+    assert isinstance(cause, psycopg_errors.Error)
+    assert cause.diag.constraint_name == constraint
+
+
+class TestSupplySnapshot:
+    @pytest.mark.parametrize(
+        ("constraint", "columns"),
+        [
+            ("supply_snapshot_once_per_block", {}),
+            ("supply_snapshot_not_negative", {"block_number": 9, "total_supply_base_units": -1}),
+            (
+                "supply_snapshot_multiplier_positive",
+                {"block_number": 9, "ui_multiplier_base_units": 0},
+            ),
+            ("supply_snapshot_pins_a_block", {"block_number": 9, "block_hash": "0x12"}),
+        ],
+    )
+    def test_refuses(self, constraint: str, columns: dict[str, Any]) -> None:
+        row = make.snapshot(block_number=1)
+
+        with violating(constraint):
+            insert_copy(row, **columns)
+
+        assert SupplySnapshot.objects.count() == 1
+
+
+class TestChainEvent:
+    @pytest.mark.parametrize(
+        ("constraint", "columns"),
+        [
+            ("chain_event_kind_known", {"log_index": 9, "kind": "MOVE"}),
+            ("chain_event_once", {}),
+            ("chain_event_not_negative", {"log_index": 9, "base_units": -1}),
+        ],
+    )
+    def test_refuses(self, constraint: str, columns: dict[str, Any]) -> None:
+        row = make.event()
+
+        with violating(constraint):
+            insert_copy(row, **columns)
+
+        assert ChainEvent.objects.count() == 1
+
+
+class TestScanCursor:
+    def test_pins_a_block(self) -> None:
+        row = make.cursor()
+
+        with violating("scan_cursor_pins_a_block"):
+            ScanCursor.objects.filter(pk=row.pk).update(block_hash="latest")
+
+    def test_stands_once_per_deployment(self) -> None:
+        row = make.cursor()
+
+        with pytest.raises(IntegrityError), transaction.atomic():
+            insert_copy(row)
+
+
+class TestNetworkTrouble:
+    def test_is_open_once_per_network(self) -> None:
+        row = make.trouble()
+
+        with violating("network_trouble_open_once"):
+            insert_copy(row)
+        insert_copy(row, ended_at=row.since)
+
+    def test_says_why(self) -> None:
+        row = make.trouble()
+
+        with violating("network_trouble_says_why"):
+            NetworkTrouble.objects.filter(pk=row.pk).update(reason="")
+
+    @pytest.mark.parametrize("column", ["last_seen_at", "ended_at"])
+    def test_is_in_order(self, column: str) -> None:
+        row = make.trouble()
+
+        with violating("network_trouble_is_in_order"):
+            earlier = {column: row.since - timedelta(seconds=1)}
+            NetworkTrouble.objects.filter(pk=row.pk).update(**earlier)
+
+
+class TestSignerAccount:
+    def test_address_is_evm(self) -> None:
+        row = make.signer_account()
+
+        with violating("signer_account_address_is_evm"):
+            SignerAccount.objects.filter(pk=row.pk).update(address="alice")
+
+    def test_stands_once_per_network(self) -> None:
+        row = make.signer_account()
+
+        with pytest.raises(IntegrityError), transaction.atomic():
+            insert_copy(row)
+
+
+class TestMintIntent:
+    @pytest.mark.parametrize(
+        ("constraint", "columns"),
+        [
+            ("mint_intent_state_known", {"state": "HOPED_FOR"}),
+            ("mint_intent_final_iff_event", {"state": "FINAL"}),
+            ("mint_intent_final_iff_event", {"state": "BOOKED"}),
+            ("mint_intent_failed_says_why", {"state": "REVERTED"}),
+            ("mint_intent_failed_says_why", {"state": "DROPPED"}),
+            ("mint_intent_failed_says_why", {"failure": "Somehow."}),
+        ],
+    )
+    def test_refuses(self, constraint: str, columns: dict[str, Any]) -> None:
+        row = make.intent()
+
+        with violating(constraint):
+            MintIntent.objects.filter(pk=row.pk).update(**columns)
+
+        row.refresh_from_db()
+        assert row.state == IntentState.SIGNED
+
+    def test_has_no_event_before_it_is_final(self) -> None:
+        row = make.intent()
+        event = make.event(row.deployment)
+
+        with violating("mint_intent_final_iff_event"):
+            MintIntent.objects.filter(pk=row.pk).update(event=event)
+
+    @pytest.mark.parametrize(
+        ("constraint", "columns"),
+        [
+            ("mint_intent_nonce_once_per_signer", {"request_id": uuid7()}),
+            ("mint_intent_one_per_request_unless_failed", {"nonce": 9}),
+            (
+                "mint_intent_mints_something",
+                {"nonce": 9, "request_id": uuid7(), "base_units": 0},
+            ),
+        ],
+    )
+    def test_refuses_beside_another(self, constraint: str, columns: dict[str, Any]) -> None:
+        row = make.intent()
+
+        with violating(constraint):
+            insert_copy(row, **columns)
+
+        assert MintIntent.objects.count() == 1
+
+    def test_takes_one_event_alone(self) -> None:
+        row = make.intent(state=IntentState.FINAL)
+
+        with pytest.raises(IntegrityError), transaction.atomic():
+            insert_copy(row, nonce=9, request_id=uuid7())
+
+    @pytest.mark.parametrize(
+        "columns",
+        [
+            {"recipient": "0x00000000000000000000000000000000DeaDBeef"},
+            {"base_units": 7},
+            {"nonce": 7},
+            {"request_id": uuid7()},
+            {"calldata_hash": make.hash_32()},
+            {"gas_limit": 7},
+            {"gate_scopes": []},
+            {"signed_at": make.BEFORE + timedelta(days=1)},
+        ],
+        ids=lambda columns: next(iter(columns)),
+    )
+    def test_keeps_what_it_was_signed_for(self, columns: dict[str, Any]) -> None:
+        row = make.intent(gate_scopes=[["TOKEN", str(uuid7())]])
+
+        with violating("mint_intent_content_unchangeable"):
+            MintIntent.objects.filter(pk=row.pk).update(**columns)
+
+    def test_keeps_its_deployment_and_signer(self) -> None:
+        row = make.intent()
+
+        with violating("mint_intent_content_unchangeable"):
+            MintIntent.objects.filter(pk=row.pk).update(deployment=instruments.deployment())
+        with violating("mint_intent_content_unchangeable"):
+            MintIntent.objects.filter(pk=row.pk).update(signer_account=make.signer_account())
+
+    def test_stays(self) -> None:
+        row = make.intent()
+
+        with violating("mint_intent_content_unchangeable"), connection.cursor() as cursor:
+            cursor.execute("DELETE FROM chain_mintintent WHERE id = %s", [row.pk])
+
+
+class TestMintAttempt:
+    @pytest.mark.parametrize(
+        ("constraint", "columns"),
+        [
+            ("mint_attempt_has_a_hash", {"transaction_hash": "0x12"}),
+            (
+                "mint_attempt_pays_something",
+                {"transaction_hash": make.hash_32(), "max_fee_per_gas": 0},
+            ),
+            (
+                "mint_attempt_repeats_its_intent",
+                {"transaction_hash": make.hash_32(), "calldata_hash": make.hash_32()},
+            ),
+        ],
+    )
+    def test_refuses(self, constraint: str, columns: dict[str, Any]) -> None:
+        row = make.intent().attempts.get()
+
+        with violating(constraint):
+            insert_copy(row, **columns)
+
+        assert MintAttempt.objects.count() == 1
+
+    def test_has_a_hash_of_its_own(self) -> None:
+        row = make.intent().attempts.get()
+
+        with pytest.raises(IntegrityError), transaction.atomic():
+            insert_copy(row)
+
+    @pytest.mark.parametrize(
+        "state",
+        [each for each in IntentState if each not in (IntentState.SIGNED, IntentState.BROADCAST)],
+    )
+    def test_repeats_no_intent_that_is_mined_or_over(self, state: IntentState) -> None:
+        row = make.intent(state=state).attempts.get()
+
+        with violating("mint_attempt_repeats_its_intent"):
+            insert_copy(row, transaction_hash=make.hash_32())
+
+
+class TestAppendOnly:
+    @pytest.fixture
+    def rows(self) -> dict[str, models.Model]:
+        intent = make.intent()
+        transition = IntentTransition.objects.create(
+            intent=intent,
+            step="BROADCAST",
+            origin="SIGNED",
+            destination="BROADCAST",
+            actor="SYSTEM:tests",
+            occurred_at=make.BEFORE,
+        )
+        return {
+            "chain_supplysnapshot_append_only": make.snapshot(),
+            "chain_chainevent_append_only": make.event(),
+            "chain_mintattempt_append_only": intent.attempts.get(),
+            "chain_intenttransition_append_only": transition,
+        }
+
+    @pytest.mark.parametrize(
+        "trigger",
+        [
+            "chain_supplysnapshot_append_only",
+            "chain_chainevent_append_only",
+            "chain_mintattempt_append_only",
+            "chain_intenttransition_append_only",
+        ],
+    )
+    def test_rows_neither_change_nor_go(self, rows: dict[str, models.Model], trigger: str) -> None:
+        row = rows[trigger]
+        for statement in ("UPDATE {} SET id = id WHERE id = %s", "DELETE FROM {} WHERE id = %s"):
+            with (
+                pytest.raises(IntegrityError, match="append-only"),
+                transaction.atomic(),
+                connection.cursor() as cursor,
+            ):
+                cursor.execute(statement.format(row._meta.db_table), [row.pk])
+
+
+class TestNames:
+    def test_tell_staff_what_a_row_is(self) -> None:
+        intent = make.intent(base_units=5)
+        snapshot = make.snapshot(intent.deployment, block_number=7)
+
+        assert str(intent) == f"Mint of 5 for {intent.request_id}"
+        assert str(snapshot) == f"{intent.deployment} at block 7"
+        assert str(intent.attempts.get()).startswith("0x")
+        assert str(intent.signer_account).startswith(
+            "0x70997970C51812dc3A010C7d01b50e0d17dc79C8 on"
+        )
+        assert str(make.event(base_units=3, transaction_hash="0xab")) == "MINT of 3 in 0xab"
+        assert str(make.cursor(intent.deployment, block_number=4)).endswith("up to block 4")
+        assert str(make.trouble(reason="Silence.")).endswith(": Silence.")
+        assert str(IntentTransition(origin="SIGNED", destination="BROADCAST")) == (
+            "SIGNED to BROADCAST"
+        )

@@ -1,0 +1,207 @@
+"""The background work of this room, on a real chain."""
+
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from django.db import transaction
+from pytest_django import Settings
+
+from issuer.chain import registry, selectors, services, tasks
+from issuer.chain.models import ChainEvent, MintIntent, SupplySnapshot
+from issuer.chain.states import IntentState
+from issuer.foundation import clock
+from issuer.foundation.actors import Actor
+from issuer.foundation.identifiers import uuid7
+from issuer.gate.models import ScopeKind
+from issuer.instruments.models import Deployment
+from issuer.sandbox.anvil import CAIP2
+from tests.chain.stock import Stock
+from tests.make import gate as make_gate
+from tests.make import instruments
+from tests.make.chain import MINTER_KEY
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ONE = 10**18
+
+
+@pytest.fixture(autouse=True)
+def configured(stock: Stock, settings: Settings) -> None:
+    settings.NETWORKS = {CAIP2: {"rpc_urls": [stock.anvil.url]}}
+    settings.MINTER_KEYS = {CAIP2: MINTER_KEY}
+    settings.CELERY_TASK_ALWAYS_EAGER = True
+
+
+@pytest.fixture
+def deployment(stock: Stock) -> Deployment:
+    stock.anvil.finalize()
+    return instruments.deployment(
+        network_=instruments.network(caip2=CAIP2), address=stock.address, deployed_block=1
+    )
+
+
+def sign(deployment: Deployment, recipient: str, actor: Actor) -> MintIntent:
+    request_id = uuid7()
+    signer, chain = (
+        registry.signer_for(deployment.network),
+        registry.sender_for(deployment.network),
+    )
+    prepared = services.prepare_mint(
+        deployment=deployment,
+        request_id=request_id,
+        recipient=recipient,
+        base_units=600 * ONE,
+        signer=signer,
+        reader=chain,
+    )
+    with transaction.atomic():
+        return services.sign_mint(
+            deployment=deployment,
+            request_id=request_id,
+            recipient=recipient,
+            base_units=600 * ONE,
+            signer=signer,
+            fees=prepared.fees,
+            chain_nonce=prepared.chain_nonce,
+            actor=actor,
+            at=clock.now(),
+        )
+
+
+def advance(intent: MintIntent) -> IntentState:
+    tasks.advance_intent(intent_id=str(intent.pk))
+    intent.refresh_from_db()
+    return IntentState(intent.state)
+
+
+class TestScanDeployment:
+    def test_reads_the_deployment(self, deployment: Deployment) -> None:
+        tasks.scan_deployment(deployment_id=str(deployment.pk))
+
+        assert SupplySnapshot.objects.get().deployment == deployment
+
+    def test_leaves_trouble_rather_than_failing(
+        self, deployment: Deployment, settings: Settings
+    ) -> None:
+        settings.NETWORKS = {CAIP2: {"rpc_urls": ["http://127.0.0.1:9/"]}}
+
+        tasks.scan_deployment(deployment_id=str(deployment.pk))
+
+        trouble = selectors.open_trouble(deployment.network)
+        assert trouble is not None
+        assert trouble.reason == "127.0.0.1 did not answer: ConnectError."
+
+    def test_takes_a_network_without_a_node_for_unknown(
+        self, deployment: Deployment, settings: Settings
+    ) -> None:
+        settings.NETWORKS = {}
+
+        tasks.scan_deployment(deployment_id=str(deployment.pk))
+
+        assert selectors.open_trouble(deployment.network) is not None
+
+
+class TestAdvanceIntent:
+    def test_leads_a_mint_to_its_final_block(
+        self, stock: Stock, deployment: Deployment, system: Actor
+    ) -> None:
+        intent = sign(deployment, stock.account["alice"], system)
+
+        assert advance(intent) == IntentState.BROADCAST
+        stock.anvil.mine()
+        assert advance(intent) == IntentState.MINED
+        stock.anvil.finalize()
+        assert advance(intent) == IntentState.MINED
+        tasks.scan_deployment(deployment_id=str(deployment.pk))
+
+        intent.refresh_from_db()
+        assert intent.state == IntentState.FINAL
+        assert intent.event == ChainEvent.objects.get()
+        assert stock.balance("alice") == 600 * ONE
+
+    def test_sends_again_what_a_node_forgot(
+        self, stock: Stock, deployment: Deployment, system: Actor
+    ) -> None:
+        stock.anvil.rpc.call("evm_setAutomine", [False], result=object)
+        intent = sign(deployment, stock.account["alice"], system)
+        advance(intent)
+        stock.anvil.rpc.call("anvil_dropAllTransactions", [], result=object)
+
+        advance(intent)
+        stock.anvil.mine()
+
+        assert advance(intent) == IntentState.MINED
+
+    def test_raises_the_fees_of_one_that_is_stuck(
+        self,
+        stock: Stock,
+        deployment: Deployment,
+        system: Actor,
+        settings: Settings,
+        tmp_path: Path,
+    ) -> None:
+        stock.anvil.rpc.call("evm_setAutomine", [False], result=object)
+        intent = sign(deployment, stock.account["alice"], system)
+        advance(intent)
+        settings.CLOCK_OFFSET_FILE = tmp_path / "offset"
+        microseconds = timedelta(minutes=4) // timedelta(microseconds=1)
+        settings.CLOCK_OFFSET_FILE.write_text(str(microseconds))
+
+        assert advance(intent) == IntentState.BROADCAST
+
+        first, second = intent.attempts.order_by("id")
+        stock.anvil.mine()
+        chain = registry.reader_for(deployment.network)
+        assert chain.receipt(first.transaction_hash) is None
+        assert chain.receipt(second.transaction_hash) is not None
+        assert advance(intent) == IntentState.MINED
+
+    def test_waits_while_a_gate_is_shut(
+        self, stock: Stock, deployment: Deployment, system: Actor
+    ) -> None:
+        intent = sign(deployment, stock.account["alice"], system)
+        make_gate.hold(ScopeKind.TOKEN, deployment.token_id)
+
+        assert advance(intent) == IntentState.SIGNED
+        assert stock.balance("alice") == 0
+
+
+class Told:
+    """Stands where a task is, and remembers what it is told; the broker is the outside."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    def apply_async(self, *, kwargs: dict[str, str], expires: int) -> None:
+        assert expires == tasks.EXPIRES_SECONDS
+        self.ids += kwargs.values()
+
+
+class TestFanningOut:
+    def test_scans_every_deployment(
+        self, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told = Told()
+        monkeypatch.setattr(tasks, "scan_deployment", told)
+        other = instruments.deployment()
+
+        tasks.scan_networks()
+
+        assert set(map(UUID, told.ids)) == {deployment.pk, other.pk}
+
+    def test_advances_every_live_intent(
+        self,
+        stock: Stock,
+        deployment: Deployment,
+        system: Actor,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        told = Told()
+        monkeypatch.setattr(tasks, "advance_intent", told)
+        intents = [sign(deployment, stock.account["alice"], system) for _ in range(2)]
+
+        tasks.advance_intents()
+
+        assert list(map(UUID, told.ids)) == [intent.pk for intent in intents]
