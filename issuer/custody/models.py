@@ -12,6 +12,8 @@ from issuer.custody.states import InstructionState
 from issuer.foundation import quantities
 from issuer.foundation.fields import IdField, QuantityField
 
+ACCOUNT_REFERENCE = r"^[A-Za-z0-9._-]{1,64}$"
+
 
 class CustodyAccount(models.Model):
     """One token's own sub-account with one custodian, pledged to the program's security agent."""
@@ -41,7 +43,7 @@ class CustodyAccount(models.Model):
             ),
             models.CheckConstraint(
                 name="custody_account_reference_is_plain",
-                condition=Q(reference__regex=r"^[A-Za-z0-9._-]{1,64}$"),
+                condition=Q(reference__regex=ACCOUNT_REFERENCE),
             ),
         ]
 

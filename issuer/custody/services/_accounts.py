@@ -1,12 +1,13 @@
 """Opening custody accounts."""
 
+import re
 from datetime import datetime
 
 from django.db import transaction
 
 from issuer.audit import services as audit
 from issuer.custody import errors
-from issuer.custody.models import CustodyAccount
+from issuer.custody.models import ACCOUNT_REFERENCE, CustodyAccount
 from issuer.foundation import history
 from issuer.foundation.actors import Actor
 from issuer.foundation.errors import Malformed
@@ -30,6 +31,8 @@ def open_custody_account(
         Malformed: if `reference` is not of letters, digits, points, dashes and underscores.
         CustodyAccountTaken: if the account, or one of the token with this custodian, is open.
     """
+    if not re.fullmatch(ACCOUNT_REFERENCE, reference):
+        raise Malformed(f"{reference[:64]!r} is not an account number.", field="reference")
     account = CustodyAccount(
         token=token,
         custodian=custodian,
@@ -40,13 +43,11 @@ def open_custody_account(
     taken = errors.CustodyAccountTaken(
         f"{reference}, or an account of {token} with {custodian}, is open.", account=reference
     )
-    unplain = Malformed(f"{reference[:64]!r} is not an account number.", field="reference")
     with translating(
         {
             "custody_account_once_per_custodian": taken,
             "custody_account_once_per_token_custodian_pledge": taken,
             "custody_account_reference_once_per_token": taken,
-            "custody_account_reference_is_plain": unplain,
         }
     ):
         history.save(account, actor=actor, at=at)
