@@ -15,6 +15,7 @@ from issuer.foundation.quantities import to_text
 from issuer.gate.models import Hold, ScopeKind
 from issuer.parties.models import Custodian, LegalEntity
 from issuer.reconciliation.models import Break, Run
+from issuer.reconciliation.states import BreakState
 from issuer.reserves.cover import SEVERITY, CoverStatus
 
 SCHEMA: Final = "urn:issuer:attestation:1"
@@ -90,7 +91,7 @@ def build(run: Run, *, previous: Attestation | None, prepared_by: Officer) -> di
         "chains": _chains(tokens),
         "status": status,
         "tokens": [part.as_document() for part in tokens],
-        "breaks": [_break(one) for part in sources.tokens for one in part.breaks],
+        "breaks": [_break(one, run.as_of) for part in sources.tokens for one in part.breaks],
         "halts": [_halt(one, run.as_of) for one in _halts(sources)],
         "ledger": {
             "entries": sources.entries,
@@ -157,7 +158,7 @@ def _chains(tokens: list[TokenPart]) -> list[dict[str, Any]]:
     """Return each chain with the newest block that figures of it were read at."""
     chains: dict[str, dict[str, Any]] = {}
     for part in tokens:
-        for deployment, snapshot in part.blocks():
+        for deployment, snapshot, reason in part.blocks():
             network = deployment.network
             chain = chains.setdefault(
                 network.caip2,
@@ -171,7 +172,7 @@ def _chains(tokens: list[TokenPart]) -> list[dict[str, Any]]:
                     "sourcesAsked": 1,
                     "sourcesAgreed": 0,
                     "mintersSha256": None,
-                    "reason": part.reason,
+                    "reason": reason,
                 },
             )
             if snapshot is not None and snapshot.block_number >= (chain["height"] or 0):
@@ -198,7 +199,8 @@ def _entity(entity: LegalEntity) -> dict[str, Any]:
     return {"name": entity.name, "lei": entity.lei, "jurisdiction": entity.jurisdiction}
 
 
-def _break(one: Break) -> dict[str, Any]:
+def _break(one: Break, as_of: datetime) -> dict[str, Any]:
+    over = one.ended_at is not None and one.ended_at <= as_of
     return {
         "id": str(one.pk),
         "code": one.code,
@@ -206,7 +208,7 @@ def _break(one: Break) -> dict[str, Any]:
         "severity": one.severity,
         "qty": None if one.quantity is None else to_text(abs(one.quantity)),
         "opened": second_of(one.opened_at),
-        "status": one.state,
+        "status": one.state if over else BreakState.OPEN,
         "action": ACTIONS[one.severity],
         "explanation": one.explanation or one.detail or None,
     }

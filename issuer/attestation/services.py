@@ -1,6 +1,7 @@
 """Everything that writes statements of reserves."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -10,6 +11,7 @@ from django.db import transaction
 
 from issuer.approvals import selectors as approvals_selectors
 from issuer.approvals import services as approvals
+from issuer.approvals.errors import PersonRequired
 from issuer.approvals.models import Approval
 from issuer.attestation import document, errors, packaging, selectors
 from issuer.attestation.models import (
@@ -25,11 +27,12 @@ from issuer.audit import services as audit
 from issuer.events import services as events
 from issuer.foundation import canonical
 from issuer.foundation.actors import Actor
-from issuer.foundation.transactions import require_transaction, translating
+from issuer.foundation.transactions import require_transaction
 from issuer.parties.models import Program
 from issuer.people import selectors as people
 from issuer.people.models import Person
 from issuer.people.roles import MATRIX
+from issuer.reconciliation import selectors as reconciliation
 from issuer.reconciliation.models import Run
 from issuer.reserves.cover import CoverStatus
 
@@ -52,31 +55,32 @@ def propose(program: Program, *, run: Run | None = None, actor: Actor, at: datet
         AttestationUnderWay: if another statement of the program waits to be published.
         PersonRequired: if `actor` is nobody's login.
     """
-    run = run or Run.objects.filter(program=program).order_by("-as_of", "-id").first()
+    # Two proposals at once would both take the next number.
+    program = Program.objects.select_for_update(of=("self",)).get(pk=program.pk)
+    if (busy := selectors.under_way(program)) is not None:
+        raise errors.AttestationUnderWay(f"{busy} is under way.", attestation=str(busy.pk))
+    run = run or reconciliation.newest_run(program)
     if run is None or run.program_id != program.pk:
         raise errors.NothingToAttest(f"{program} has no such reconciliation.")
     previous = selectors.current(program)
     if previous is not None and run.as_of <= previous.as_of:
         raise errors.RunNotNewest(f"{previous} was made from a reconciliation as of then or later.")
-    content = document.build(
-        run, previous=previous, prepared_by=_officer(actor, PROPOSE_PERMISSION, at=at)
-    )
+    officer = _officer(actor, PROPOSE_PERMISSION, at=at)
+    content_bytes = canonical.to_bytes(document.build(run, previous=previous, prepared_by=officer))
+    content = json.loads(content_bytes)
     _require_consistent(content, at=at)
-    content_bytes = canonical.to_bytes(content)
-    busy = errors.AttestationUnderWay(f"Another statement of {program} is under way.")
-    with translating({"attestation_one_under_way_per_program": busy}):
-        attestation = Attestation.objects.create(
-            program=program,
-            run=run,
-            sequence=content["sequence"],
-            content=content_bytes,
-            content_sha256=hashlib.sha256(content_bytes).hexdigest(),
-            previous=previous,
-            status=content["status"],
-            as_of=run.as_of,
-            valid_until=datetime.fromisoformat(content["validUntil"]),
-            frozen_at=at,
-        )
+    attestation = Attestation.objects.create(
+        program=program,
+        run=run,
+        sequence=content["sequence"],
+        content=content_bytes,
+        content_sha256=hashlib.sha256(content_bytes).hexdigest(),
+        previous=previous,
+        status=content["status"],
+        as_of=run.as_of,
+        valid_until=datetime.fromisoformat(content["validUntil"]),
+        frozen_at=at,
+    )
     approvals.propose(
         action=PUBLISH,
         subject=attestation,
@@ -261,7 +265,13 @@ def assemble(attestation: Attestation, *, signer: StatementSigner) -> dict[str, 
 
 
 def _officer(actor: Actor, permission: str, *, at: datetime) -> document.Officer:
-    """Return how a document names the person behind `actor`: by role and reference, not by name."""
+    """Return how a document names the person behind `actor`: by role and reference, not by name.
+
+    Raises:
+        PersonRequired: if `actor` is nobody's login.
+    """
+    if actor.person is None:
+        raise PersonRequired(f"{actor} is not the login of a person.")
     roles = people.roles_of(Person(pk=actor.person))
     acting = sorted(role.label for role in roles if permission in MATRIX[role])
     return document.Officer(role=acting[0] if acting else "Staff", ref=str(actor.person), at=at)

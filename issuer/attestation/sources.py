@@ -5,7 +5,7 @@ All of it is append-only or has a time of its own, so the same instant gives the
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -22,7 +22,7 @@ from issuer.instruments import selectors as instruments
 from issuer.instruments.models import ControlledAddress, Deployment, Token
 from issuer.ledger.models import Account, Entry, Side, Transfer
 from issuer.parties.models import Criteria
-from issuer.reconciliation.models import Break, Run, TokenResult
+from issuer.reconciliation.models import Break, Item, Run, TokenResult
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,11 @@ class Movements:
 
 @dataclass(frozen=True)
 class TokenSources:
-    """What a statement says of one token rests on this."""
+    """What a statement says of one token rests on this.
+
+    `silent` says why a deployment or a custody account, by its id, has no figures; `commitments`
+    are to custodians' statements, by their hash.
+    """
 
     result: TokenResult
     deployments: list[Deployment]
@@ -46,6 +50,8 @@ class TokenSources:
     controlled: Mapping[UUID, list[ControlledAddress]]
     accounts: list[CustodyAccount]
     positions: Mapping[UUID, Position]
+    silent: Mapping[UUID, str]
+    commitments: Mapping[str, str]
     balances: Mapping[str, Decimal]
     holds: list[Hold]
     breaks: list[Break]
@@ -92,7 +98,7 @@ def gather(run: Run, *, since: datetime | None) -> Sources:
         .select_related("custodian__entity", "token")
         .order_by("token__symbol", "reference")
     )
-    statements = _statements({account.custodian_id for account in accounts}, as_of)
+    statements = _statements(results)
     start = since or _beginning(results, as_of)
     holds = list(
         Hold.objects.filter(Q(released_at=None) | Q(released_at__gt=start), placed_at__lte=as_of)
@@ -105,7 +111,7 @@ def gather(run: Run, *, since: datetime | None) -> Sources:
         run=run,
         criteria=criteria,
         since=start,
-        tokens=_tokens(results, accounts, statements, holds, since=since, as_of=as_of),
+        tokens=_tokens(results, accounts, statements, holds, since=since, start=start, as_of=as_of),
         statements=sorted(statements.values(), key=lambda statement: statement.reference),
         holds=holds,
         entries=entries.count(),
@@ -121,10 +127,11 @@ def salted_hash(salt: UUID, content: bytes) -> str:
 def _tokens(
     results: list[TokenResult],
     accounts: list[CustodyAccount],
-    statements: Mapping[UUID, Statement],
+    statements: Mapping[str, Statement],
     holds: list[Hold],
     *,
     since: datetime | None,
+    start: datetime,
     as_of: datetime,
 ) -> list[TokenSources]:
     token_ids = [result.token_id for result in results]
@@ -134,20 +141,19 @@ def _tokens(
         .order_by("token__symbol", "network__caip2")
     )
     multipliers = instruments.multipliers_at(deployments, as_of)
-    snapshots = _snapshots(deployments, as_of)
+    snapshots = _snapshots(results)
     controlled = defaultdict(list)
     for address in ControlledAddress.objects.order_by("address"):
         controlled[address.network_id].append(address)
-    positions = {
-        position.account_id: position
-        for position in Position.objects.filter(
-            statement__in=[statement.pk for statement in statements.values()]
-        ).select_related("statement")
+    positions = _positions(results)
+    commitments = {
+        sha256: salted_hash(statement.pk, bytes(statement.raw))
+        for sha256, statement in statements.items()
     }
     lowest = _lowest(results[0].run, token_ids, since)
     breaks = list(
         Break.objects.filter(token__in=token_ids, opened_at__lte=as_of)
-        .filter(Q(ended_at=None) | Q(ended_at__gt=since or as_of))
+        .filter(Q(ended_at=None) | Q(ended_at__gt=start))
         .select_related("token")
         .order_by("opened_at", "id")
     )
@@ -170,6 +176,8 @@ def _tokens(
                 controlled=controlled,
                 accounts=own_accounts,
                 positions=positions,
+                silent={UUID(key): why for key, why in result.evidence["silent"].items()},
+                commitments=commitments,
                 balances=_balances(f"{token.symbol}/", as_of),
                 holds=[one for one in holds if (one.scope.kind, one.scope.subject_id) in scopes],
                 breaks=[one for one in breaks if one.token_id == token.pk],
@@ -179,28 +187,6 @@ def _tokens(
             )
         )
     return parts
-
-
-def _statements(custodian_ids: Iterable[UUID], as_of: datetime) -> dict[UUID, Statement]:
-    """Return each custodian's newest statement of those that were here at `as_of`."""
-    statements = (
-        Statement.objects.filter(custodian__in=custodian_ids, received_at__lte=as_of)
-        .select_related("custodian__entity")
-        .order_by("custodian_id", "-as_of_date", "-received_at")
-        .distinct("custodian_id")
-    )
-    return {statement.custodian_id: statement for statement in statements}
-
-
-def _snapshots(deployments: list[Deployment], as_of: datetime) -> dict[UUID, SupplySnapshot]:
-    snapshots = (
-        SupplySnapshot.objects.filter(
-            deployment__in=deployments, taken_at__lte=as_of, block_mined_at__lte=as_of
-        )
-        .order_by("deployment_id", "-block_number")
-        .distinct("deployment_id")
-    )
-    return {snapshot.deployment_id: snapshot for snapshot in snapshots}
 
 
 def _lowest(run: Run, token_ids: list[UUID], since: datetime | None) -> dict[UUID, TokenResult]:
@@ -251,3 +237,26 @@ def _movements(codes: list[str], since: datetime | None, as_of: datetime, side: 
         opening = moved(incoming, since) - moved(outgoing, since)
     arrived, left = moved(incoming, as_of, since), moved(outgoing, as_of, since)
     return Movements(opening, arrived, left, opening + arrived - left)
+
+
+def _statements(results: list[TokenResult]) -> dict[str, Statement]:
+    """Return the custodians' statements that the run, or an item of it, rests on, by hash."""
+    named = Item.objects.filter(line__result__in=results).exclude(evidence_sha256="")
+    hashes = set(named.order_by().values_list("evidence_sha256", flat=True).distinct())
+    for result in results:
+        hashes |= {one["sha256"] for one in result.evidence["statements"]}
+    statements = Statement.objects.filter(sha256__in=hashes).select_related("custodian__entity")
+    return {statement.sha256: statement for statement in statements}
+
+
+def _positions(results: list[TokenResult]) -> dict[UUID, Position]:
+    """Return by account what the statements that the run read say."""
+    read = {one["id"] for result in results for one in result.evidence["statements"]}
+    positions = Position.objects.filter(statement__in=read).select_related("statement")
+    return {position.account_id: position for position in positions}
+
+
+def _snapshots(results: list[TokenResult]) -> dict[UUID, SupplySnapshot]:
+    read = {one["snapshot"] for result in results for one in result.evidence["blocks"]}
+    snapshots = SupplySnapshot.objects.filter(pk__in=read)
+    return {snapshot.deployment_id: snapshot for snapshot in snapshots}

@@ -162,6 +162,10 @@ def _evidence(figures: TokenFigures) -> dict[str, Any]:
             for one in figures.deployments
             if one.snapshot is not None
         ],
+        "silent": {
+            **{str(one.deployment.pk): one.reason for one in figures.deployments if one.reason},
+            **{str(one.account.pk): one.reason for one in figures.accounts if one.reason},
+        },
         "books": {
             "tokens_outstanding": to_text(figures.outstanding),
             "shares_owed_on_tokens": to_text(figures.owed_on_tokens),
