@@ -1,0 +1,29 @@
+"""What the tests of this room stand on; all of them have a database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from issuer.foundation.actors import Actor
+from issuer.people.roles import Role
+
+if TYPE_CHECKING:
+    from tests.make.primary_market import Market
+
+
+@pytest.fixture
+def market() -> Market:
+    """One participant, one token, one network; no shares yet."""
+    from tests.make import primary_market  # needs models, so not before Django is set up
+
+    return primary_market.market()
+
+
+@pytest.fixture
+def approver() -> Actor:
+    """Another person than the operations officer."""
+    from tests.make import people  # needs models, so not before Django is set up
+
+    return people.staff_actor(Role.APPROVER)
