@@ -129,12 +129,12 @@ class Story:
         self._say(f"    wallet {wallet['address']} is bound by a signed challenge")
 
         self._refused(partner, body, key=None, code="idempotency-key-missing")
-        self._refused(partner, body | {"token": "MSFTx"}, key="k-1", code="invalid-request")
+        self._refused(partner, body | {"token": "MSFTx"}, key="k-1", code="token-unknown")
         lapsed_wallet = Account.from_key(cast.wallet_key(cast.LAPSED_CODE)).address
         with PartnerDoor(self.base_url, cast.partner_key(cast.LAPSED_CODE)) as lapsed:
             self._refused(lapsed, body | {"wallet": lapsed_wallet}, key="1", code="kyc-not-cleared")
         too_fine = f"{QUANTITY}.{'1' * 19}"
-        self._refused(partner, body | {"quantity": too_fine}, key="k-2", code="invalid-request")
+        self._refused(partner, body | {"quantity": too_fine}, key="k-2", code="quantity-too-fine")
         self._refused(partner, body | {"quantity": 600}, key="k-3", code="invalid-request")
         issuance = partner.created("issuances", body, key="desk-1042")
         self._refused(
@@ -276,7 +276,7 @@ class Story:
 
     def _known_reserves(self, partner: PartnerDoor, *, pending: str) -> Document | None:
         reserves = partner.get("reserves/AAPLx")
-        shown = sum(Decimal(account["pending_receipt"]) for account in reserves["custody"])
+        shown = sum(Decimal(account["pending_receipt"] or 0) for account in reserves["custody"])
         return reserves if shown == Decimal(pending) and reserves["headroom"] else None
 
     def _run_after(self, moment: datetime) -> Run | None:

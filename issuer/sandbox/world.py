@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+import weasyprint
 from django.conf import settings
 from django.db import transaction
 from eth_account import Account
@@ -21,7 +22,7 @@ from issuer.foundation.actors import Actor
 from issuer.instruments import services as instruments
 from issuer.instruments.models import Token
 from issuer.kyc import services as kyc
-from issuer.kyc.models import RiskRating
+from issuer.kyc.models import MediaType, RiskRating
 from issuer.parties import services as parties
 from issuer.parties.models import AuthorizedParticipant, Custodian, LegalEntity, Program
 from issuer.people import services as people
@@ -105,15 +106,15 @@ def _populate(contracts: Mapping[str, tuple[str, int]], *, day: date, at: dateti
         )
         for member in cast.STAFF
     }
-    program, custodian, agent = _program(at=at)
+    program, custodian = _program(at=at)
     before = datetime.combine(calendars.last_session(day - timedelta(days=1)), market_clock.OPEN_AT)
-    tokens = _tokens(program, custodian, agent, contracts, at=before)
+    tokens = _tokens(program, custodian, contracts, at=before)
     _partner(program, users, at=at)
     _lapsed_partner(program, users, at=at)
     _own_shares(tokens[cast.PRODUCTS[0].symbol], custodian, traded=before, at=at)
 
 
-def _program(*, at: datetime) -> tuple[Program, Custodian, LegalEntity]:
+def _program(*, at: datetime) -> tuple[Program, Custodian]:
     spv, arranger, agent, bank = (
         _company(company, at=at)
         for company in (cast.SPV, cast.ARRANGER, cast.SECURITY_AGENT, cast.CUSTODIAN)
@@ -138,7 +139,7 @@ def _program(*, at: datetime) -> tuple[Program, Custodian, LegalEntity]:
     custodian = parties.register_custodian(
         code=cast.CUSTODIAN_CODE, entity=bank, actor=ACTOR, at=at
     )
-    return program, custodian, agent
+    return program, custodian
 
 
 def _company(company: cast.Company, *, at: datetime) -> LegalEntity:
@@ -154,7 +155,6 @@ def _company(company: cast.Company, *, at: datetime) -> LegalEntity:
 def _tokens(
     program: Program,
     custodian: Custodian,
-    agent: LegalEntity,
     contracts: Mapping[str, tuple[str, int]],
     *,
     at: datetime,
@@ -200,7 +200,6 @@ def _tokens(
             token=token,
             custodian=custodian,
             reference=product.account,
-            pledgee=agent,
             actor=ACTOR,
             at=at,
         )
@@ -254,8 +253,8 @@ def _clear(
         kyc.add_evidence(
             case.pk,
             kind=kind,
-            media_type="text/plain",
-            content=f"{text} {participant.entity.name}".encode(),
+            media_type=MediaType.PDF,
+            content=_document(f"{text} {participant.entity.name}"),
             actor=compliance,
             at=at,
         )
@@ -263,6 +262,12 @@ def _clear(
     kyc.approve(
         case.pk, valid_until=valid_until, risk_rating=RiskRating.MEDIUM, actor=compliance, at=at
     )
+
+
+def _document(title: str) -> bytes:
+    """Return a page such as a company would send in."""
+    pdf: bytes = weasyprint.HTML(string=f"<title>{title}</title><h1>{title}</h1>").write_pdf()
+    return pdf
 
 
 def _issue_key(
@@ -322,7 +327,4 @@ def _own_shares(token: Token, custodian: Custodian, *, traded: datetime, at: dat
         settlement_date=traded.date(),
     )
     file_name, raw = demo_custodian.statement(traded.date())
-    statement = custody.load_statement(
-        custodian=custodian, file_name=file_name, raw=raw, actor=ACTOR, at=at
-    )
-    custody.settle_from_statement(statement, actor=ACTOR, at=at)
+    custody.receive_statement(custodian=custodian, file_name=file_name, raw=raw, actor=ACTOR, at=at)

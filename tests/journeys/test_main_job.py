@@ -33,9 +33,9 @@ STEPS = [
 REFUSALS = [
     "wallet-not-bound",
     "idempotency-key-missing",
-    "invalid-request",
+    "token-unknown",
     "kyc-not-cleared",
-    "invalid-request",
+    "quantity-too-fine",
     "invalid-request",
     "idempotency-key-reused",
 ]

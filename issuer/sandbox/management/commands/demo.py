@@ -120,11 +120,13 @@ def _start_in_own_surroundings() -> None:
     """Become the same command with a directory and ports that nobody else uses."""
     folder = Path(tempfile.mkdtemp(prefix="issuer-demo-"))
     folder.chmod(0o755)  # PostgreSQL may run as another user
+    port = anvil.free_port()
     surroundings = {
         **os.environ,
         _OWN_SURROUNDINGS: "1",
         "DATA_DIR": str(folder),
-        "PORT": str(anvil.free_port()),
+        "PORT": str(port),
+        "PUBLIC_URL": f"http://{settings.HOST}:{port}",
         "ANVIL_PORT": str(anvil.free_port()),
     }
     os.execve(sys.executable, [sys.executable, *sys.argv], surroundings)
