@@ -27,6 +27,9 @@ ALICE = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
 
 
 ACTS: Final = (
+    "go_on",
+    "go_on",
+    "go_on",
     "sign",
     "broadcast",
     "observe",
@@ -42,6 +45,9 @@ ACTS: Final = (
     "silence",
     "use_nonce",
 )
+
+#: Where a mint comes to rest until the books, or another try, take it on.
+SETTLED: Final = FINAL_STATES | {IntentState.FINAL}
 
 
 class World:
@@ -102,6 +108,18 @@ class World:
         with transaction.atomic():
             services.record_booked(self.intent, actor=ACTOR, at=self.at)
 
+    def go_on(self) -> None:
+        """Do what the background does in a round, while the chain moves."""
+        for act in (self.observe, self.broadcast, self.mine, self.observe, self.scan):
+            with suppress(DomainError):
+                act()
+
+    def calm_down(self) -> None:
+        """Let the chain behave, and the background work until nothing moves any more."""
+        self.chain.silent = self.chain.reverting = False
+        for _ in range(5):
+            self.go_on()
+
     def mine(self) -> None:
         self.chain.mine()
 
@@ -128,8 +146,8 @@ class World:
 
 
 class TestIntentHistory(TestCase):
-    @settings(deadline=None, max_examples=150)
-    @given(st.lists(st.sampled_from(ACTS), max_size=25))
+    @settings(deadline=None, max_examples=40)
+    @given(st.lists(st.sampled_from(ACTS), max_size=20))
     def test_is_true_and_mints_once(self, names: list[str]) -> None:
         world = World()
         with transaction.atomic():
@@ -139,14 +157,16 @@ class TestIntentHistory(TestCase):
             with suppress(DomainError):
                 getattr(world, name)()
 
+        world.calm_down()
+
+        assert world.intent.state in SETTLED
         supply = world.chain.state.tokens[world.deployment.address].supply
         assert supply in (0, ONE)
         assert ChainEvent.objects.count() <= 1
         intents = list(MintIntent.objects.order_by("id"))
         done = [each for each in intents if each.state in (IntentState.FINAL, IntentState.BOOKED)]
         assert len(done) <= 1
-        if done:
-            assert supply == ONE
+        assert supply == ONE * len(done)
         for intent in intents[:-1]:
             assert intent.state in FINAL_STATES - {IntentState.BOOKED}
         for intent in intents:
