@@ -47,6 +47,8 @@ def to_bytes(document: Mapping[str, Any]) -> bytes:
 
     Raises:
         TypeError: as `to_json_ready`.
+        ValueError: if an integer is larger than every reader of JSON keeps (2^53 - 1), or a
+            string holds half a character.
     """
     return rfc8785.dumps(to_json_ready(document))
 

@@ -28,7 +28,7 @@ STORED: Final = decimal.Context(prec=DIGITS, traps=_TRAPS)
 #: Raises where Decimal would round.
 EXACT: Final = decimal.Context(prec=WORKING_DIGITS, traps=_TRAPS)
 
-_TEXT: Final = re.compile(r"(0|[1-9]\d{0,19})(\.\d{1,18})?")
+_TEXT: Final = re.compile(r"(0|[1-9][0-9]{0,19})(\.[0-9]{1,18})?")
 
 
 class QuantityTooFine(errors.Rejected):
