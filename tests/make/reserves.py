@@ -16,13 +16,18 @@ from tests.make import chain, custody, instruments
 def backed_token(
     shares: Decimal = Decimal(1000), *, at: datetime, token_: Token | None = None
 ) -> tuple[Token, Deployment, CustodyAccount]:
-    """Return a token with one deployment, read at `at`, and `shares` of the SPV's own settled."""
+    """Return a token with one deployment, read at `at`, and `shares` of the SPV's own settled.
+
+    The custodian's statement is of the day of `at`.
+    """
     token_ = token_ or instruments.token()
     deployment = instruments.deployment(token_=token_)
     account = custody.account(token_=token_)
     supply(deployment, Decimal(0), at=at)
     if shares:
         custody.settled_shares(account, shares, at=at)
+    else:
+        custody.statement(account.custodian, [custody.line(account, shares)], at=at)
     return token_, deployment, account
 
 

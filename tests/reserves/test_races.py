@@ -1,0 +1,135 @@
+"""Requests that want the same shares at the same time, and a halt that comes between."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from decimal import Decimal
+from threading import Barrier, Event
+
+import pytest
+from django.db import connection, transaction
+
+from issuer.foundation import actors
+from issuer.foundation.identifiers import uuid7
+from issuer.gate import services as gate
+from issuer.gate.errors import GateClosed
+from issuer.gate.models import Cause, GateState, Hold, ScopeKind
+from issuer.instruments.models import Deployment, Token
+from issuer.reserves import errors, selectors, services
+from issuer.reserves.models import ShareHold
+from tests.make import reserves
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PATIENCE_SECONDS = 10
+
+
+def hold_600(token: Token, deployment: Deployment, at: datetime) -> ShareHold:
+    with transaction.atomic():
+        return services.hold_shares(
+            token_id=token.pk,
+            request_id=uuid7(),
+            quantity=Decimal(600),
+            scopes=selectors.scopes_of(token, deployment.network),
+            actor=actors.system("tests"),
+            at=at,
+        )
+
+
+def at_once(*acts: Callable[[], object]) -> list[type[BaseException] | None]:
+    """Do all acts at the same time; return what each of them was refused with."""
+    start = Barrier(len(acts), timeout=PATIENCE_SECONDS)
+
+    def run(act: Callable[[], object]) -> None:
+        try:
+            start.wait()
+            act()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        futures = [pool.submit(run, act) for act in acts]
+        raised = [future.exception(PATIENCE_SECONDS) for future in futures]
+    return [None if one is None else type(one) for one in raised]
+
+
+class TestTwoRequests:
+    @pytest.mark.parametrize("_round", range(3))
+    def test_for_600_of_1000_shares_get_them_once(self, _round: int, at: datetime) -> None:
+        token, deployment, _ = reserves.backed_token(Decimal(1000), at=at)
+
+        refusals = at_once(*[lambda: hold_600(token, deployment, at)] * 2)
+
+        assert sorted(refusals, key=str) == [errors.SharesNotFree, None]
+        assert ShareHold.objects.get().quantity == 600
+
+    def test_for_two_tokens_both_get_them(self, at: datetime) -> None:
+        first, second = (reserves.backed_token(Decimal(1000), at=at) for _ in range(2))
+
+        refusals = at_once(
+            lambda: hold_600(*first[:2], at),
+            lambda: hold_600(*second[:2], at),
+        )
+
+        assert refusals == [None, None]
+        assert ShareHold.objects.count() == 2
+
+
+class TestAHold:
+    def test_and_a_halt_are_never_both_there_unseen(self, at: datetime) -> None:
+        token, deployment, _ = reserves.backed_token(Decimal(1000), at=at)
+        order: list[str] = []
+
+        def halt() -> None:
+            with transaction.atomic():
+                gate.place_hold(
+                    kind=ScopeKind.TOKEN,
+                    subject_id=token.pk,
+                    effect=GateState.HALTED,
+                    cause=Cause.PERSON,
+                    reason="Somebody saw something.",
+                    actor=actors.system("tests"),
+                    at=at,
+                )
+                order.append("halt")
+
+        def hold() -> None:
+            hold_600(token, deployment, at)
+            order.append("hold")
+
+        refusals = at_once(halt, hold)
+
+        assert Hold.objects.count() == 1
+        if order[0] == "halt":
+            assert (refusals, ShareHold.objects.count()) == ([None, GateClosed], 0)
+        else:
+            assert (refusals, ShareHold.objects.count()) == ([None, None], 1)
+
+    def test_waits_for_a_halt_that_is_under_way_and_is_refused(self, at: datetime) -> None:
+        token, deployment, _ = reserves.backed_token(Decimal(1000), at=at)
+        halting = Event()
+
+        def hold() -> None:
+            try:
+                halting.wait(PATIENCE_SECONDS)
+                hold_600(token, deployment, at)
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor() as pool:
+            held = pool.submit(hold)
+            with transaction.atomic():
+                gate.place_hold(
+                    kind=ScopeKind.PROGRAM,
+                    subject_id=token.program_id,
+                    effect=GateState.HALTED,
+                    cause=Cause.PERSON,
+                    reason="Somebody saw something.",
+                    actor=actors.system("tests"),
+                    at=at,
+                )
+                halting.set()
+            refusal = held.exception(PATIENCE_SECONDS)
+
+        assert isinstance(refusal, GateClosed)
+        assert not ShareHold.objects.exists()
