@@ -27,7 +27,7 @@ class RunNotNewest(Rejected):
 class StatementInconsistent(Rejected):
     """The figures of a statement do not follow from one another, so nobody may sign it."""
 
-    code = "statement-inconsistent"
+    code = "attestation-inconsistent"
     title = "The statement does not pass its own check"
 
 
