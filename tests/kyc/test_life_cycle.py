@@ -7,7 +7,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -69,6 +69,7 @@ APPROVAL: list[Callable[..., Any]] = [services.start, add_evidence, services.sub
 
 
 class TestLifeCycle(TestCase):
+    @settings(deadline=None)
     @given(
         beginning=st.sampled_from([[], APPROVAL]),
         acts=st.lists(st.sampled_from(ACTS), max_size=12),
