@@ -117,7 +117,7 @@ class World:
     def calm_down(self) -> None:
         """Let the chain behave, and the background work until nothing moves any more."""
         self.chain.silent = self.chain.reverting = False
-        for _ in range(5):
+        for _ in range(4):
             self.go_on()
 
     def mine(self) -> None:
@@ -146,7 +146,7 @@ class World:
 
 
 class TestIntentHistory(TestCase):
-    @settings(deadline=None, max_examples=40)
+    @settings(deadline=None, max_examples=30)
     @given(st.lists(st.sampled_from(ACTS), max_size=20))
     def test_is_true_and_mints_once(self, names: list[str]) -> None:
         world = World()

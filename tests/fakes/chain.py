@@ -4,6 +4,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from eth_abi.abi import decode
@@ -291,6 +292,7 @@ def _transaction_of(raw: bytes) -> dict[str, Any]:
     return TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
 
 
+@cache
 def _sender_of(raw: bytes) -> tuple[str, int]:
     nonce: int = _transaction_of(raw)["nonce"]
     return Account.recover_transaction(raw), nonce
