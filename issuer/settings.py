@@ -200,6 +200,9 @@ SECURE_HSTS_PRELOAD = not SANDBOX
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 2**20  # bytes
+#: Uploads stay in memory, lest evidence touch the disk unencrypted; larger ones are dropped.
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
+FILE_UPLOAD_MAX_MEMORY_SIZE = 11 * 2**20  # bytes of the whole request
 
 
 # --- Language and time
@@ -310,6 +313,7 @@ if BROKER_URL.startswith("pgmq:"):
         "init_extension": False,  # a migration installs the queues as plain SQL
         "visibility_timeout": TASK_VISIBILITY_SECONDS,
         "pool_size": 2,
+        "polling_interval": 0.02,  # seconds between looks whether a process is free again
         "wait_time_seconds": 2,  # a worker that is told to stop waits so long for the last poll
     }
 CELERY_TASK_DEFAULT_QUEUE = "issuer"

@@ -81,6 +81,7 @@ def configuration(*, level: str) -> dict[str, Any]:
             "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
             "httpx": {"level": logging.WARNING},  # it logs addresses with their query
             "fontTools": {"level": logging.WARNING},
+            "pikepdf": {"level": logging.WARNING},
             "weasyprint": {"level": logging.ERROR},
         },
     }

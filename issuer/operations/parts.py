@@ -98,8 +98,12 @@ def worker() -> Part:
     processes = settings.WORKER_PROCESSES
     return Part(
         name="worker",
-        address=f"{processes} processes on {settings.BROKER_URL.partition(':')[0]}",
-        command=lambda: _celery("worker", f"--concurrency={processes}", "--without-mingle"),
+        address=f"{settings.BROKER_URL.partition(':')[0]}, {processes} at a time",
+        # Workers do not talk to each other: nobody listens, and not every broker carries it.
+        command=lambda: _celery(
+            *("worker", f"--concurrency={processes}"),
+            *("--without-mingle", "--without-gossip", "--without-heartbeat"),
+        ),
         directory=settings.BASE_DIR,
     )
 

@@ -18,14 +18,8 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become ano
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """A directory that PostgreSQL's account may enter: pytest's own are closed to others."""
-    for directory in (tmp_path, *tmp_path.parents):
-        if directory.owner() == Path(embedded.__file__).owner() and directory != Path("/tmp"):
-            directory.chmod(directory.stat().st_mode | 0o055)
-        if directory.parent == Path("/tmp"):
-            break
-    return tmp_path / "data"
+def data(open_directory: Path) -> Path:
+    return open_directory / "data"
 
 
 @contextmanager
