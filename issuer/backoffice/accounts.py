@@ -1,15 +1,19 @@
 """How staff log in: with a password and a second factor, on accounts that others open for them."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from allauth.account import views
-from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import get_adapter as get_mfa_adapter
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import include, path, reverse
+
+if TYPE_CHECKING:  # allauth's, which it extends, has no types
+    DefaultAccountAdapter = object
+else:
+    from allauth.account.adapter import DefaultAccountAdapter
 
 #: Pages that staff need before they have a second factor.
 _ALWAYS_OPEN: Final = ("/accounts/", "/static/")

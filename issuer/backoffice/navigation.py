@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,3 +176,14 @@ def _visible(area: Area, request: HttpRequest) -> list[tuple[str, str, str]]:
         if registered and request.user.has_perm(f"{room}.view_{name}"):
             lists.append((title, label, reverse(f"admin:{room}_{name}_changelist")))
     return lists
+
+
+def record_url(label: str, record_id: UUID | None = None) -> str:
+    """Return where a record, or the list of its kind, is shown; empty if it is nowhere."""
+    name = f"admin:{label.replace('.', '_')}"
+    try:
+        if record_id is None:
+            return reverse(f"{name}_changelist")
+        return reverse(f"{name}_change", args=[record_id])
+    except NoReverseMatch:
+        return ""

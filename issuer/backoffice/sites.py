@@ -1,14 +1,20 @@
 """The admin site of the back office: Today is its index, and staff log in by the house's door."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from allauth.account.decorators import secure_admin_login
 from allauth.account.views import logout as account_logout
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
 from django.shortcuts import redirect
 from django.urls import URLPattern, reverse
-from unfold.sites import UnfoldAdminSite
+
+if TYPE_CHECKING:  # unfold's, which it extends, has no types
+    from django.contrib.admin import AdminSite as UnfoldAdminSite
+else:
+    from unfold.sites import UnfoldAdminSite
 
 
 class BackofficeSite(UnfoldAdminSite):
@@ -30,27 +36,29 @@ class BackofficeSite(UnfoldAdminSite):
         return today(request, extra_context or {})
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """Send whoever is not logged in to the login page with its second factor."""
-        return _enter(request)
+        """Send whoever is not logged in to the login page, which asks for the second factor.
+
+        Raises:
+            PermissionDenied: if the login is not one of staff.
+        """
+        if not request.user.is_authenticated:
+            target = request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index")
+            return redirect_to_login(target, login_url=reverse("account_login"))
+        if not self.has_permission(request):
+            raise PermissionDenied
+        return redirect("admin:index")
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return account_logout(request)
 
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    ) -> Any:
         return redirect("account_change_password")
-
-
-@secure_admin_login
-def _enter(_request: HttpRequest) -> HttpResponse:
-    """Let staff in who are logged in already."""
-    return redirect("admin:index")
 
 
 def on_account_pages(request: HttpRequest) -> dict[str, Any]:
     """Give the pages about a login what the site's own pages have: colors, sidebar, user menu."""
     if not request.path.startswith("/accounts/"):
         return {}
-    site: UnfoldAdminSite = admin.site
-    return {**site.each_context(request), "site_url": reverse("reserves")}
+    return admin.site.each_context(request)

@@ -30,6 +30,7 @@ class Visitor:
         """Picture the whole page, narrow and wide, light and dark."""
         for scheme in ("light", "dark"):
             self.page.emulate_media(color_scheme=scheme)
+            self.page.wait_for_timeout(300)  # the admin follows the scheme by a script
             for width in (NARROW, WIDE):
                 self.page.set_viewport_size({"width": width, "height": 900})
                 self.page.screenshot(

@@ -123,6 +123,12 @@ def shortened(value: str) -> str:
     return f"{value[:KEPT_START]}…{value[-KEPT_END:]}"
 
 
+@register.filter
+def words(name: str) -> str:
+    """Write the name of a field as words."""
+    return name.replace("_", " ")
+
+
 @register.simple_tag
 def address(value: str, href: str = "") -> SafeString:
     """Write an address or a hash, shortened, with a button that copies all of it.
