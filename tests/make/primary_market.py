@@ -2,7 +2,7 @@
 
 import itertools
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from issuer.approvals import selectors as approvals
@@ -11,7 +11,7 @@ from issuer.chain.services import PreparedMint
 from issuer.chain.states import IntentState
 from issuer.custody.models import CustodyAccount
 from issuer.custody.selectors import current_statement
-from issuer.foundation import quantities
+from issuer.foundation import calendars, quantities
 from issuer.foundation.actors import Actor, ActorKind, system
 from issuer.instruments.models import Deployment, Network, Token
 from issuer.parties.models import AuthorizedParticipant, Program, Wallet
@@ -61,7 +61,10 @@ def market(
     own_shares: Decimal = Decimal(0),
     at: datetime = AT,
 ) -> Market:
-    """Return a market whose cover is known at `at`, with `own_shares` free shares of the SPV."""
+    """Return a market whose cover is known at `at`, with `own_shares` free shares of the SPV.
+
+    With the `address` of a contract on a real chain, cover is known once that has been scanned.
+    """
     program_ = program_ or (parties.program() if participant_ is None else participant_.program)
     participant_ = participant_ or cleared_participant(program_)
     token = instruments.token(program=program_)
@@ -69,16 +72,15 @@ def market(
         token_=token,
         network_=network_,
         address=address,
+        deployed_block=0 if address is None else 1,
         decimals=decimals,
         multiplier_=multiplier,
     )
     account = custody.account(token_=token)
     state_holdings(account, own_shares, at=at)
-    chain.snapshot(
-        deployment,
-        ui_multiplier_base_units=quantities.to_base_units(multiplier, decimals=18),
-        taken_at=at,
-    )
+    if address is None:
+        units = quantities.to_base_units(multiplier, decimals=18)
+        chain.snapshot(deployment, ui_multiplier_base_units=units, taken_at=at)
     wallet = parties.wallet(participant_, address=wallet_address)
     return Market(participant_, wallet, token, deployment, account)
 
@@ -126,6 +128,14 @@ def issuance(
         _end(request, state, at=at)
     request.refresh_from_db()
     return request
+
+
+def traded_to_settle_on(day: date) -> date:
+    """Return the last session whose trades have settled by `day`."""
+    traded = calendars.last_session(day)
+    while calendars.settlement_date(traded) > day:
+        traded = calendars.last_session(traded - timedelta(days=1))
+    return traded
 
 
 def deliver(request: IssuanceRequest, *, at: datetime = AT) -> None:
@@ -207,7 +217,7 @@ def _walk(request: IssuanceRequest, way: tuple[IssuanceState, ...], *, at: datet
                 services.accept(
                     request.pk,
                     delivering_party="A broker",
-                    trade_date=at.date() - timedelta(days=1),  # so that it settles today
+                    trade_date=traded_to_settle_on(at.date()),
                     actor=people.staff_actor(Role.OPERATIONS_OFFICER),
                     at=at,
                 )

@@ -10,6 +10,9 @@ from issuer.foundation.actors import Actor
 from issuer.people.roles import Role
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.chain.stock import Stock
     from tests.make.primary_market import Market
 
 
@@ -27,3 +30,21 @@ def approver() -> Actor:
     from tests.make import people  # needs models, so not before Django is set up
 
     return people.staff_actor(Role.APPROVER)
+
+
+@pytest.fixture(scope="session")
+def deployed() -> Iterator[Stock]:
+    from issuer.sandbox.anvil import running
+    from tests.chain.stock import Stock
+
+    with running() as anvil:
+        yield Stock(anvil)
+
+
+@pytest.fixture
+def stock(deployed: Stock) -> Iterator[Stock]:
+    """A token contract with which nothing has been done yet, on a real chain."""
+    beginning = deployed.anvil.snapshot()
+    yield deployed
+    deployed.anvil.rpc.call("evm_setAutomine", [True], result=object)
+    deployed.anvil.revert(beginning)
