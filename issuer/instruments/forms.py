@@ -113,7 +113,9 @@ class ControlledAddressForm(forms.Form):
     address = forms.CharField(
         max_length=64, widget=UnfoldAdminTextInputWidget, help_text="With its EIP-55 checksum."
     )
-    role = forms.ChoiceField(choices=ControlledRole.choices, widget=UnfoldAdminSelectWidget)
+    role = forms.ChoiceField(
+        choices=[("", "Choose"), *ControlledRole.choices], widget=UnfoldAdminSelectWidget
+    )
     reason = forms.CharField(
         max_length=256, widget=UnfoldAdminTextareaWidget, help_text="Is published."
     )

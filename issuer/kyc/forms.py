@@ -56,7 +56,7 @@ class ApprovalForm(forms.Form):
         widget=UnfoldAdminSingleDateWidget, help_text="Cleared through this day, in UTC."
     )
     risk_rating = forms.ChoiceField(
-        choices=RiskRating.choices,
+        choices=[("", "Choose"), *RiskRating.choices],  # no rating is the natural one
         widget=UnfoldAdminSelectWidget,
         help_text="Reviewed within 12 months if high, 24 if medium, 36 if low.",
     )

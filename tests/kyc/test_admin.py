@@ -135,6 +135,16 @@ class TestAnAct:
         case.refresh_from_db()
         assert case.state == CaseState.APPROVED
 
+    def test_leaves_it_to_the_officer_to_choose_a_rating(self, officer: Client) -> None:
+        case = make.case(state=CaseState.REVIEW)
+        valid_until = clock.now().date() + timedelta(days=365)
+
+        response = officer.post(act(case, "approve"), {"valid_until": valid_until})
+
+        assert "This field is required." in response.content.decode()
+        case.refresh_from_db()
+        assert case.state == CaseState.REVIEW
+
     @pytest.mark.parametrize("role", OTHERS)
     def test_is_forbidden_to_every_other_role(self, role: Role) -> None:
         case = make.case(state=CaseState.APPROVED)

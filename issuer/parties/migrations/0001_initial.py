@@ -567,7 +567,8 @@ class Migration(migrations.Migration):
                 condition=models.Q(
                     models.Q(
                         models.Q(("state", "REVOKED"), _negated=True),
-                        models.Q(("revocation_reason", ""), ("revoked_at", None)),
+                        ("revocation_reason", ""),
+                        ("revoked_at", None),
                     ),
                     models.Q(
                         ("revoked_at__isnull", False),
