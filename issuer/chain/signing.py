@@ -1,14 +1,15 @@
 """Who signs our transactions, and what one looks like before and after."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_canonical_address
 from eth_utils.crypto import keccak
 
 from issuer.chain.readers import FeeQuote
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class LocalKeySigner:
     """A `Signer` whose key is in this process: for development, and for chains of small value."""
 
     def __init__(self, private_key: str) -> None:
+        from eth_account import Account  # costs a second, which only those who sign should pay
+
         self._account: LocalAccount = Account.from_key(private_key)
 
     def __repr__(self) -> str:
