@@ -6,6 +6,7 @@ the same bytes: the fonts come with the template, and times and identifier come 
 
 import hashlib
 import io
+import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -15,9 +16,8 @@ import pikepdf
 import segno
 from django.conf import settings
 from django.template.loader import render_to_string
-from weasyprint import HTML, Attachment
-from weasyprint.text.fonts import FontConfiguration
 
+from issuer.attestation import csvs
 from issuer.attestation.package import verify_offline
 
 FOLDER: Final = Path("templates", "attestation")
@@ -31,7 +31,26 @@ STATUS_SENTENCES: Final[Mapping[str, str]] = {
     "UNKNOWN": "At the cut-off, a source was missing, stale or in disagreement. The issuer does "
     "not state whether the shares sufficed.",
 }
-MEDIA_TYPES: Final[Mapping[str, str]] = {".json": "application/json", ".csv": "text/csv"}
+#: That the file is PDF/UA-1 as well, and what PDF/A asks to be said about saying so.
+PDF_UA_CLAIM: Final = b"""<rdf:Description rdf:about=""
+    xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/"><pdfuaid:part>1</pdfuaid:part>
+</rdf:Description>
+<rdf:Description rdf:about=""
+    xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/"
+    xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#"
+    xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#">
+<pdfaExtension:schemas><rdf:Bag><rdf:li rdf:parseType="Resource">
+<pdfaSchema:namespaceURI>http://www.aiim.org/pdfua/ns/id/</pdfaSchema:namespaceURI>
+<pdfaSchema:prefix>pdfuaid</pdfaSchema:prefix>
+<pdfaSchema:schema>PDF/UA identification schema</pdfaSchema:schema>
+<pdfaSchema:property><rdf:Seq><rdf:li rdf:parseType="Resource">
+<pdfaProperty:category>internal</pdfaProperty:category>
+<pdfaProperty:description>PDF/UA version identifier</pdfaProperty:description>
+<pdfaProperty:name>part</pdfaProperty:name>
+<pdfaProperty:valueType>Integer</pdfaProperty:valueType>
+</rdf:li></rdf:Seq></pdfaSchema:property>
+</rdf:li></rdf:Bag></pdfaExtension:schemas></rdf:Description>
+"""
 
 
 def to_pdf(
@@ -42,6 +61,10 @@ def to_pdf(
     `files` are attestation.json and the tables, by name. A `draft` says on every page that nobody
     has approved it.
     """
+    # These load fonts and Pango, for which no process should wait that prints nothing.
+    from weasyprint import HTML, Attachment
+    from weasyprint.text.fonts import FontConfiguration
+
     html = render_to_string("attestation/statement.html", context(document, files, draft=draft))
     made_at = datetime.fromisoformat(
         document["published"] or document["controls"]["preparedBy"]["at"]
@@ -68,6 +91,13 @@ def to_pdf(
     return _conforming(pdf)
 
 
+def preview(content: bytes, *, draft: bool) -> bytes:
+    """Return the PDF of the document in `content`, as `to_pdf` gives it with its own tables."""
+    document: Mapping[str, Any] = json.loads(content)
+    files = {verify_offline.DOCUMENT: content, **csvs.render(document)}
+    return to_pdf(document, files=files, draft=draft)
+
+
 def context(
     document: Mapping[str, Any], files: Mapping[str, bytes], *, draft: bool
 ) -> dict[str, Any]:
@@ -86,7 +116,7 @@ def context(
         "reconciliation": list(_reconciliation(tokens)),
         "itemized": [token for token in tokens if _has_something_to_say(token)],
         "held": [entry for token in tokens for entry in _non_redeemable(token)],
-        "mono_status": document["status"].lower().replace("_", "-"),
+        "status_class": document["status"].lower().replace("_", "-"),
     }
 
 
@@ -135,11 +165,8 @@ def _conforming(pdf: bytes) -> bytes:
         opened.Root.AF = pikepdf.Array(
             [one for index, one in enumerate(associated) if one not in associated[:index]]
         )
-        claim = (
-            b'<rdf:Description xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/" rdf:about="">'
-            b"<pdfuaid:part>1</pdfuaid:part></rdf:Description></rdf:RDF>"
-        )
-        packet = opened.Root.Metadata.read_bytes().replace(b"</rdf:RDF>", claim)
+        packet = opened.Root.Metadata.read_bytes()
+        packet = packet.replace(b"</rdf:RDF>", PDF_UA_CLAIM + b"</rdf:RDF>")
         opened.Root.Metadata = opened.make_stream(
             packet, Type=pikepdf.Name.Metadata, Subtype=pikepdf.Name.XML
         )

@@ -6,7 +6,6 @@ from typing import Final
 import structlog
 
 from issuer.chain.errors import ChainUnavailable
-from issuer.chain.rpc import NodeRefused
 from issuer.foundation import clock
 from issuer.sandbox.anvil import Anvil
 from issuer.sandbox.custodian import DemoCustodian
@@ -28,6 +27,6 @@ def go_on(custodian: DemoCustodian, anvil: Anvil) -> None:
             if (now - anvil.time).total_seconds() > _LAG_MAX_SECONDS:
                 anvil.follow(now)
                 anvil.finalize()
-        except (ChainUnavailable, NodeRefused) as refusal:
+        except ChainUnavailable as refusal:
             logger.warning("The chain does not follow the clock", reason=str(refusal))
         time.sleep(_POLL_SECONDS)

@@ -6,7 +6,6 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-import weasyprint
 from django.conf import settings
 from django.db import transaction
 from eth_account import Account
@@ -266,6 +265,8 @@ def _clear(
 
 def _document(title: str) -> bytes:
     """Return a page such as a company would send in."""
+    import weasyprint  # as heavy as all the rest, and needed once
+
     pdf: bytes = weasyprint.HTML(string=f"<title>{title}</title><h1>{title}</h1>").write_pdf()
     return pdf
 
