@@ -144,3 +144,23 @@ class TestSecret:
         (tmp_path / "key").write_text("\n")
         with pytest.raises(env.VariableMissing, match="is empty"):
             env.secret("KEY", "default")
+
+
+class TestMapping:
+    def test_reads_an_object(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("NODES", '{"eip155:1": ["https://node.example"]}')
+        monkeypatch.delenv("OTHERS", raising=False)
+
+        assert env.mapping("NODES") == {"eip155:1": ["https://node.example"]}
+        assert env.mapping("OTHERS") == {}
+
+    @pytest.mark.parametrize("value", ["hunter2", '["hunter2"]'])
+    def test_refuses_anything_else_and_does_not_repeat_it(
+        self, value: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("NODES", value)
+
+        with pytest.raises(env.VariableInvalid) as refusal:
+            env.mapping("NODES")
+
+        assert str(refusal.value) == "NODES must be a JSON object."

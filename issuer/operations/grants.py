@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 #: Neither TRUNCATE nor ownership, so that no row of an append-only table can be undone.
@@ -17,11 +16,8 @@ _GRANTS: Final = (
 )
 
 
-def grant_to_application(*, owner: BaseDatabaseWrapper) -> None:
-    """Let the role of the default connection use what the owner made; repeating it is harmless."""
-    role = connections["default"].settings_dict["USER"]
-    if role == owner.settings_dict["USER"]:
-        return
+def grant(*, owner: BaseDatabaseWrapper, role: str) -> None:
+    """Let `role` use what the owner made; repeating it is harmless."""
     with owner.cursor() as cursor:
-        for grant in _GRANTS:
-            cursor.execute(grant.format(role=owner.ops.quote_name(role)))
+        for statement in _GRANTS:
+            cursor.execute(statement.format(role=owner.ops.quote_name(role)))

@@ -71,7 +71,7 @@ def migrations() -> Step:
                 cursor.execute("SET statement_timeout = 0")  # changing tables may take its time
             call_command("migrate", database=alias, interactive=False, verbosity=0)
         if alias == OWNER:
-            grants.grant_to_application(owner=connection)
+            grants.grant(owner=connection, role=settings.DATABASES[DEFAULT_DB_ALIAS]["USER"])
         connections.close_all()
         return f"{len(plan)} applied" if plan else "none to apply"
 
