@@ -36,3 +36,17 @@ class OwnRole(errors.Forbidden):
 
     code = "own-role"
     title = "Nobody changes their own roles"
+
+
+class OwnLogin(errors.Forbidden):
+    """A person may not shut their own login."""
+
+    code = "own-login"
+    title = "Nobody shuts their own login"
+
+
+class LoginShut(errors.Conflict):
+    """The login is shut already."""
+
+    code = "login-shut"
+    title = "The login is shut already"

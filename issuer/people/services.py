@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -54,6 +55,25 @@ def register_user(
     for role in roles:
         if (role.value,) not in held:
             grant_role(person=person, role=role, actor=actor, at=at)
+    return user
+
+
+@transaction.atomic
+def shut_login(user_id: UUID, *, actor: Actor, at: datetime) -> User:
+    """Shut a login for good; whoever is logged in by it is logged out.
+
+    Raises:
+        OwnLogin: if it is one of the person behind `actor`.
+        LoginShut: if it is shut already.
+    """
+    user = User.objects.select_for_update(of=("self",)).get(pk=user_id)
+    if actor.person == user.person_id:
+        raise errors.OwnLogin("Somebody else has to shut your login.")
+    if not user.is_active:
+        raise errors.LoginShut(f"{user.username} is shut already.", username=user.username)
+    user.is_active = False
+    user.save(update_fields=["is_active"])
+    audit.record("user.shut", subject=user, actor=actor, at=at)
     return user
 
 

@@ -90,6 +90,36 @@ class TestRegisterUser:
         assert (Person.objects.count(), User.objects.count(), acts()) == before
 
 
+class TestShutLogin:
+    def test_shuts_it_for_good(self, system: Actor, at: datetime) -> None:
+        login = user(Role.APPROVER)
+
+        services.shut_login(login.pk, actor=system, at=at)
+
+        login.refresh_from_db()
+        assert not login.is_active
+        assert acts()[-1] == "user.shut"
+
+    def test_refuses_one_that_is_shut(self, system: Actor, at: datetime) -> None:
+        login = user()
+        services.shut_login(login.pk, actor=system, at=at)
+        before = acts()
+
+        with pytest.raises(errors.LoginShut):
+            services.shut_login(login.pk, actor=system, at=at)
+
+        assert acts() == before
+
+    def test_refuses_ones_own(self, at: datetime) -> None:
+        administrator = user(Role.ADMINISTRATOR)
+
+        with pytest.raises(errors.OwnLogin):
+            services.shut_login(administrator.pk, actor=actor_of(administrator), at=at)
+
+        administrator.refresh_from_db()
+        assert administrator.is_active
+
+
 class TestGrantRole:
     def test_records_who_gave_it_and_when(self, system: Actor, at: datetime) -> None:
         olga = person()
