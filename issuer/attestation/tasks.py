@@ -1,5 +1,6 @@
 """What happens to a statement after it was approved, without anybody's hand."""
 
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -14,7 +15,9 @@ from issuer.foundation.actors import system
 
 logger = structlog.get_logger(__name__)
 
-PUBLISHER = system("attestation.publish_attestation")
+#: Beat asks again; a task that waited longer than this would only repeat another.
+EXPIRES_SECONDS: Final = 20
+PUBLISHER: Final = system("attestation.publish_attestation")
 
 
 @shared_task(ignore_result=True)
@@ -24,7 +27,9 @@ def publish_reviewed() -> None:
         state__in=[AttestationState.REVIEWED, AttestationState.SIGNED]
     )
     for attestation_id in waiting.order_by("pk").values_list("pk", flat=True):
-        publish_attestation.delay(attestation_id=str(attestation_id))
+        publish_attestation.apply_async(
+            kwargs={"attestation_id": str(attestation_id)}, expires=EXPIRES_SECONDS
+        )
 
 
 @shared_task(

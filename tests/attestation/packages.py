@@ -6,6 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from issuer.attestation import csvs, packaging
 from issuer.attestation.package import verify_offline
 from issuer.attestation.signers import LocalKeySigner
@@ -81,3 +84,9 @@ def write(files: Mapping[str, bytes], directory: Path) -> Path:
     for name, content in files.items():
         (directory / name).write_bytes(content)
     return directory
+
+
+def pem() -> bytes:
+    """Return the public key in the form that openssl reads."""
+    key_ = Ed25519PublicKey.from_public_bytes(SIGNER.public_key)
+    return key_.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

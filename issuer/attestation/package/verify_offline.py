@@ -548,8 +548,13 @@ def smaller_of(one: Figure, other: Figure) -> Figure:
 
 
 def coverage(held: Figure, owed: Figure) -> int | None:
-    """Return `held` for each 10,000 of `owed`, rounded down; of nothing owed there is none."""
-    return None if held is None or not owed else math.floor(held * BASIS_POINTS / owed)
+    """Return `held` for each 10,000 of `owed`, rounded down; of nothing owed there is none.
+
+    A figure too large for JSON stands as the largest that it carries.
+    """
+    if held is None or not owed:
+        return None
+    return min(math.floor(held * BASIS_POINTS / owed), LARGEST_EXACT_INTEGER)
 
 
 class TokenCheck:

@@ -1,0 +1,164 @@
+"""Statements as staff propose, read and confirm them, and the keys that sign them."""
+
+from typing import Final
+from uuid import UUID
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin, TabularInline
+
+from issuer.attestation import forms, rendering, selectors, services
+from issuer.attestation.models import (
+    Attestation,
+    AttestationTransition,
+    Exhibit,
+    StatementKey,
+)
+from issuer.attestation.package import verify_offline
+from issuer.attestation.states import AttestationState
+from issuer.foundation.admin import ReadOnlyAdmin
+from issuer.people.acts import Act, ActsAdmin, ReasonForm
+
+
+def _waits(attestation: Attestation) -> bool:
+    return attestation.state == AttestationState.FROZEN
+
+
+ACTS: Final = (
+    Act(
+        name="confirm",
+        label="Confirm",
+        consequence="You approve the content of this hash, to the byte. It is then signed with "
+        "the issuer's key and published at once; it cannot be withdrawn, only superseded.",
+        permission=services.CONFIRM_PERMISSION,
+        take=lambda row, **asked: services.confirm(row.pk, **asked),
+        offered=_waits,
+    ),
+    Act(
+        name="decline",
+        label="Decline",
+        consequence="The statement is given up and never published; its number is free again.",
+        permission=services.CONFIRM_PERMISSION,
+        take=lambda row, **asked: services.decline(row.pk, **asked),
+        form=ReasonForm,
+        offered=_waits,
+        grave=True,
+    ),
+)
+
+
+class ExhibitInline(ReadOnlyAdmin, TabularInline):
+    """The files of the package."""
+
+    model = Exhibit
+    fields = ("name", "media_type", "sha256")
+    readonly_fields = fields
+    extra = 0
+    ordering = ("name",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Exhibit]:
+        rows: QuerySet[Exhibit] = super().get_queryset(request)
+        return rows.defer("content")
+
+
+class TransitionInline(ReadOnlyAdmin, TabularInline):
+    """The history of a statement."""
+
+    model = AttestationTransition
+    fields = ("occurred_at", "step", "origin", "destination", "actor")
+    readonly_fields = fields
+    extra = 0
+    ordering = ("id",)
+
+
+@admin.register(Attestation)
+class AttestationAdmin(ActsAdmin, ModelAdmin):
+    """One officer proposes a statement, another confirms it; nobody edits one."""
+
+    list_display = ("name", "status", "state", "as_of", "valid_until", "published_at")
+    list_filter = ("program", "state", "status")
+    list_select_related = ("program",)
+    search_fields = ("program__code", "sha256", "content_sha256")
+    ordering = ("-as_of", "-id")
+    show_full_result_count = False
+    fields = (
+        "program",
+        "sequence",
+        "state",
+        "status",
+        "as_of",
+        "valid_until",
+        "what_is_signed",
+        "preview",
+        "content_sha256",
+        "sha256",
+        "run",
+        "frozen_at",
+        "published_at",
+    )
+    readonly_fields = ("what_is_signed", "preview")
+    inlines = (ExhibitInline, TransitionInline)
+    opening = Act(
+        name="propose",
+        label="Propose attestation",
+        consequence="A statement is frozen from the newest reconciliation, exactly as it is, and "
+        "waits for another person to confirm it.",
+        permission=services.PROPOSE_PERMISSION,
+        take=lambda _, **asked: services.propose(**asked),
+        form=forms.ProposeForm,
+    )
+    acts = ACTS
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attestation]:
+        rows: QuerySet[Attestation] = super().get_queryset(request)
+        return rows.select_related("program", "run__program")
+
+    def get_urls(self) -> list[URLPattern]:
+        preview = path(
+            "<uuid:attestation_id>/statement.pdf",
+            self.admin_site.admin_view(self.preview_view),
+            name="attestation_attestation_preview",
+        )
+        return [preview, *super().get_urls()]
+
+    @admin.display(description="Statement", ordering="sequence")
+    def name(self, attestation: Attestation) -> str:
+        return str(attestation)
+
+    @admin.display(description="What is signed")
+    def what_is_signed(self, attestation: Attestation) -> str:
+        document = selectors.content_of(attestation)
+        return render_to_string("attestation/what_is_signed.html", {"document": document})
+
+    @admin.display(description="As the public reads it")
+    def preview(self, attestation: Attestation) -> str:
+        address = reverse("admin:attestation_attestation_preview", args=[attestation.pk])
+        return format_html('<a href="{}">statement.pdf</a>', address)
+
+    def preview_view(self, request: HttpRequest, attestation_id: UUID) -> HttpResponse:
+        """Show the PDF: the published one, or a draft of what would be published."""
+        if not request.user.has_perm("attestation.view_attestation"):
+            raise PermissionDenied
+        attestation = get_object_or_404(Attestation, pk=attestation_id)
+        kept = attestation.exhibits.filter(name=verify_offline.STATEMENT).first()
+        if kept is not None:
+            pdf = bytes(kept.content)
+        else:
+            source = attestation.document or attestation.content
+            pdf = rendering.preview(bytes(source), draft=attestation.document is None)
+        return HttpResponse(pdf, content_type="application/pdf")
+
+
+@admin.register(StatementKey)
+class StatementKeyAdmin(ReadOnlyAdmin, ModelAdmin):
+    """The public keys; a new one is registered from the machine that holds its secret half."""
+
+    list_display = ("key_id", "public_key", "valid_from", "registered_by")
+    ordering = ("-valid_from",)
+    show_full_result_count = False
