@@ -1,7 +1,5 @@
 """The pages that explain refusals: when, why, what to do, and whether to try again."""
 
-from http import HTTPStatus
-
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import get_template
@@ -23,10 +21,5 @@ def problem(request: HttpRequest, code: str) -> HttpResponse:
         raise Http404(f"No refusal has the code {code}.")
     status, title = problems.catalog()[code]
     page = get_template(f"problems/{code}.html")
-    context = {
-        "code": code,
-        "title": title,
-        "status": status,
-        "retryable": status == HTTPStatus.SERVICE_UNAVAILABLE,
-    }
+    context = {"code": code, "title": title, "status": status}
     return HttpResponse(page.render(context, request))
