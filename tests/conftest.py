@@ -3,10 +3,11 @@
 import os
 import shutil
 import tempfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from issuer.foundation import actors
 from issuer.foundation.actors import Actor, ActorKind
@@ -54,6 +55,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def at() -> datetime:
     """A Friday afternoon in Europe, while the New York exchange is open."""
     return datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def market_clock(at: datetime, tmp_path: Path, settings: Settings) -> datetime:
+    """Have every door told that it is `at`, and on from there, whenever the tests run."""
+    settings.CLOCK_OFFSET_FILE = tmp_path / "clock-offset"
+    ahead = at - datetime.now(UTC)
+    settings.CLOCK_OFFSET_FILE.write_text(str(ahead // timedelta(microseconds=1)))
+    return at
 
 
 @pytest.fixture

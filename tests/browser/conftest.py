@@ -5,13 +5,12 @@ Pictures go into the directory that `SCREENSHOTS` names, or into the test's own.
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-from pytest_django import Settings
 
 from tests.browser.visitors import WIDE, Visitor
 
@@ -43,20 +42,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def at(at: datetime, tmp_path: Path, settings: Settings) -> datetime:
-    """The time that the live server tells from here on, on whatever day the tests run."""
-    settings.CLOCK_OFFSET_FILE = tmp_path / "clock-offset"
-    offset = at - datetime.now(UTC)
-    settings.CLOCK_OFFSET_FILE.write_text(str(offset // timedelta(microseconds=1)))
-    return at
-
-
-@pytest.fixture
-def small_world(at: datetime) -> "World":
+def small_world(market_clock: datetime) -> "World":
     """The world that the server shows."""
     from tests.browser.world import world  # it needs models, and this file is read before them
 
-    return world(at=at)
+    return world(at=market_clock)
 
 
 @pytest.fixture

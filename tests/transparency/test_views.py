@@ -1,21 +1,228 @@
+import hashlib
+import io
+import json
+import zipfile
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
-from issuer.foundation import clock
-from tests.make import primary_market as make
+from issuer.attestation.package import verify_offline
+from issuer.gate.models import GateState, ScopeKind
+from issuer.instruments.models import Security
+from issuer.transparency.views import CONTENT_SECURITY_POLICY
+from tests.make import attestation as make_attestation
+from tests.make import chain, gate, instruments, reconciliation, reserves
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("market_clock")]
+
+
+def text_of(client: Client) -> str:
+    """Return the page as it is sent, with its white space evened out."""
+    return " ".join(client.get("/").content.decode().split())
 
 
 class TestReserves:
-    def test_says_in_words_what_backs_each_token(self, client: Client) -> None:
-        at = clock.now()
-        market = make.market(own_shares=Decimal(2), at=at)
+    def test_says_in_words_what_backs_each_token(self, client: Client, at: datetime) -> None:
+        security = Security.objects.create(
+            isin="US0378331005", ticker="AAPL", mic="XNAS", name="Apple Inc."
+        )
+        token = instruments.token(symbol="AAPLx", security_=security)
+        _, deployment, account = reserves.backed_token(Decimal(602), at=at, token_=token)
+        reserves.supply(deployment, Decimal(600), at=at)
+        reconciliation.run(token.program, at=at)
 
-        page = client.get("/")
+        page = text_of(client)
 
-        open("/tmp/h8.html", "w").write(page.content.decode())
-        assert page.status_code == 200
+        name = account.custodian.entity.name
+        assert f"backed by <strong>1.0033</strong> shares of Apple Inc. held at {name}." in page
+        assert '<data class="figure" value="602" title="602">602</data>' in page
+        assert '<data class="figure" value="10033">100.33 %</data>' in page
+        assert deployment.address in page
+        assert account.reference not in page  # the number of an account is nobody's business
+        assert 'role="alert"' not in page
+
+    def test_is_empty_in_words_before_there_is_a_token(self, client: Client) -> None:
+        page = text_of(client)
+
+        assert "No token has been registered yet." in page
+        assert "No statement has been published yet." in page
+
+    def test_says_first_what_is_short(self, client: Client, at: datetime) -> None:
+        token, deployment, _ = reserves.backed_token(Decimal(10), at=at)
+        reserves.supply(deployment, Decimal(20), at=at)
+        reconciliation.run(token.program, at=at)
+
+        page = text_of(client)
+
+        assert 'role="alert"' in page
+        assert (
+            f"<strong>{token.symbol} is short</strong> since "
+            '<time datetime="2026-11-20T15:00:00Z"' in page
+        )
+        assert "which is <strong>less than it stands for</strong>." in page
+        assert reconciliation.BreakCode.BAK_SHORT.value in page
+
+    def test_says_why_it_is_not_known_and_gives_no_figure(
+        self, client: Client, at: datetime
+    ) -> None:
+        token, deployment, _ = reserves.backed_token(at=at)
+        chain.trouble(deployment.network, reason="The node did not answer.")
+
+        page = text_of(client)
+
+        assert f"<strong>It is not known whether {token.symbol} is covered</strong>" in page
+        assert f"{deployment.network.name} cannot be read: The node did not answer." in page
+        assert 'data-label="Shares held"' not in page
+
+    @pytest.mark.parametrize(
+        ("effect", "words"),
+        [
+            (GateState.HALTED, "issuance and redemption are halted"),
+            (GateState.REDEEM_ONLY, "no tokens are issued, only redeemed"),
+        ],
+    )
+    def test_says_since_when_and_why_a_gate_is_shut(
+        self, client: Client, at: datetime, effect: GateState, words: str
+    ) -> None:
+        token, _, _ = reserves.backed_token(at=at)
+        gate.hold(ScopeKind.TOKEN, token.pk, effect=effect)
+
+        page = text_of(client)
+
+        assert f"<strong>{token.symbol}: {words}</strong> since <time" in page
+        assert "The books and the chain differ." in page
+
+    def test_says_that_nobody_has_reconciled(self, client: Client, at: datetime) -> None:
+        reserves.backed_token(at=at)
+
+        assert "have not been reconciled</strong> with one another yet." in text_of(client)
+
+    def test_runs_no_script_and_calls_nobody(self, client: Client, at: datetime) -> None:
+        reserves.backed_token(at=at)
+
+        response = client.get("/")
+
+        assert response["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+        assert b"<script" not in response.content
+        assert b"style=" not in response.content
+        assert not response.cookies
+
+    def test_is_sent_once_while_nothing_changes(self, client: Client, at: datetime) -> None:
+        token, _, _ = reserves.backed_token(at=at)
+        reconciliation.run(token.program, at=at)
+        first = client.get("/")
+
+        again = client.get("/", headers={"If-None-Match": first["ETag"]})
+        gate.hold(ScopeKind.TOKEN, token.pk)
+        changed = client.get("/", headers={"If-None-Match": first["ETag"]})
+
+        assert (again.status_code, again.content) == (304, b"")
+        assert changed.status_code == 200
+        assert changed["ETag"] != first["ETag"]
+
+    def test_is_small(self, client: Client, at: datetime, settings: Settings) -> None:
+        for _ in range(12):
+            token, _, _ = reserves.backed_token(at=at)
+            reconciliation.run(token.program, at=at)
+        static = Path(settings.BASE_DIR) / "issuer"
+        styles = [
+            static / "foundation/static/foundation/screens.css",
+            static / "transparency/static/transparency/public.css",
+        ]
+
+        size = len(client.get("/").content) + sum(path.stat().st_size for path in styles)
+
+        assert size < 100_000
+
+    def test_refuses_to_be_written_to(self, client: Client) -> None:
+        assert client.post("/").status_code == 405
+
+
+class TestFiles:
+    def test_serves_each_file_of_a_package_byte_for_byte(
+        self, client: Client, at: datetime
+    ) -> None:
+        attestation = make_attestation.published(make_attestation.world(at=at), at=at)
+        folder = f"/attestations/{attestation.program.code}-1"
+
+        for exhibit in attestation.exhibits.all():
+            response = client.get(f"{folder}/{exhibit.name}")
+
+            assert response.content == bytes(exhibit.content)
+            assert response["ETag"] == f'"{exhibit.sha256}"'
+            assert response["Content-Type"] == exhibit.media_type
+            assert response["Cache-Control"] == "public, max-age=31536000"
+
+    def test_serves_a_package_that_passes_the_checker_it_brings(
+        self, client: Client, at: datetime, tmp_path: Path
+    ) -> None:
+        attestation = make_attestation.published(make_attestation.world(at=at), at=at)
+        code = attestation.program.code
+        keys = tmp_path / "keys.json"
+        keys.write_bytes(client.get("/keys.json").content)
+
+        response = client.get(f"/attestations/{code}-1.zip")
+
+        archive = zipfile.ZipFile(io.BytesIO(response.content))
+        files = {Path(name).name: archive.read(name) for name in archive.namelist()}
+        report, _ = verify_offline.verify(files, keys=verify_offline.read_keys(keys), previous=None)
+        assert not report.failed
+        assert response["Content-Disposition"] == f'attachment; filename="{code.upper()}-1.zip"'
+
+    def test_lists_the_statement_with_its_files(self, client: Client, at: datetime) -> None:
+        attestation = make_attestation.published(make_attestation.world(at=at), at=at)
+
+        page = text_of(client)
+
+        folder = f"/attestations/{attestation.program.code}-1"
+        for address in (f"{folder}/statement.pdf", f"{folder}/attestation.json", f"{folder}.zip"):
+            assert f'href="{address}"' in page
+        assert attestation.sha256 in page
+
+    def test_has_nothing_of_a_statement_before_it_is_published(
+        self, client: Client, at: datetime
+    ) -> None:
+        attestation = make_attestation.reviewed(make_attestation.world(at=at), at=at)
+        folder = f"/attestations/{attestation.program.code}-1"
+
+        assert client.get(f"{folder}.zip").status_code == 404
+        assert client.get(f"{folder}/attestation.json").status_code == 404
+
+    def test_has_nothing_of_another_name(self, client: Client, at: datetime) -> None:
+        attestation = make_attestation.published(make_attestation.world(at=at), at=at)
+        folder = f"/attestations/{attestation.program.code}-1"
+
+        assert client.get(f"{folder}/other.json").status_code == 404
+
+
+class TestKeys:
+    def test_are_those_that_statements_were_signed_with(self, client: Client, at: datetime) -> None:
+        make_attestation.register_key(at=at)
+
+        (key,) = json.loads(client.get("/keys.json").content)["keys"]
+
+        assert key["publicKey"] == make_attestation.SIGNER.public_key.hex()
+
+
+class TestEnclosed:
+    def test_are_the_same_as_in_every_package(self, client: Client, at: datetime) -> None:
+        attestation = make_attestation.published(make_attestation.world(at=at), at=at)
+
+        for address, name in (
+            ("/attestation.schema.json", verify_offline.SCHEMA),
+            ("/verify_offline.py", "verify_offline.py"),
+        ):
+            served = hashlib.sha256(client.get(address).content).hexdigest()
+            assert served == attestation.exhibits.get(name=name).sha256
+
+
+class TestErrors:
+    def test_are_pages_in_words(self, client: Client) -> None:
+        page = client.get("/nowhere/")
+
+        assert page.status_code == 404
+        assert b"<h1>Nothing is here</h1>" in page.content

@@ -47,7 +47,7 @@ SIGNS: Final[Mapping[str, str]] = {
 
 @register.filter
 def quantity(value: Decimal | None) -> SafeString:
-    """Write a quantity with its thousands apart; further decimals are cut and stand in the title."""
+    """Write a quantity with its thousands apart; what is cut stands in the title."""
     if value is None:
         return _UNKNOWN
     text = quantities.to_text(value)
