@@ -58,9 +58,10 @@ def tables() -> set[str]:
 def is_of_a_column(table: str, name: str) -> bool:
     """Say whether Django made the name up, for what a column says of itself.
 
-    As `unique=True`, or a column that counts: such names begin with the table's.
+    As `unique=True`, or a column that counts: such names begin with the table's, or end in a hash.
     """
-    return name.startswith(f"{table}_") and name.endswith(("_key", "_uniq", "_check"))
+    of_the_table = name.startswith(f"{table}_") and name.endswith(("_key", "_check"))
+    return of_the_table or re.search(r"_[0-9a-f]{8}_uniq$", name) is not None
 
 
 def named() -> list[str]:
