@@ -61,11 +61,12 @@ class Up:
 
     def start(self) -> None:
         with self.data.with_suffix(".out").open("w") as output:
-            self.process = subprocess.Popen(
+            process = subprocess.Popen(
                 self.command(), env=self.environment, stdout=output, stderr=output, text=True
             )
-        wait_until(lambda: "Ready after" in self.output or self.process.poll() is not None)
-        assert self.process.poll() is None, self.output
+        self.process = process
+        wait_until(lambda: "Ready after" in self.output or process.poll() is not None)
+        assert process.poll() is None, self.output
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         assert self.process is not None

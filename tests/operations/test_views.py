@@ -19,12 +19,12 @@ from issuer.operations import tasks
 from issuer.operations.models import Heartbeat
 
 #: A name that we do not answer to elsewhere.
-STRANGER = {"HTTP_HOST": "10.0.0.7:8000"}
+STRANGER = {"Host": "10.0.0.7:8000"}
 
 
 class TestHealthz:
     def test_answers_without_a_database_and_by_any_name(self, client: Client) -> None:
-        response = client.get("/healthz", **STRANGER)
+        response = client.get("/healthz", headers=STRANGER)
 
         assert (response.status_code, response.json()) == (200, {"status": "ok"})
         assert "no-store" in response["Cache-Control"]
@@ -33,7 +33,7 @@ class TestHealthz:
         assert client.post("/healthz").status_code == 405
 
     def test_is_the_only_kind_that_needs_no_name(self, client: Client) -> None:
-        assert client.get("/nothing", **STRANGER).status_code == 400
+        assert client.get("/nothing", headers=STRANGER).status_code == 400
 
 
 @pytest.mark.django_db
@@ -41,7 +41,7 @@ class TestReadyz:
     def test_is_fit_when_the_beat_has_just_come_through(self, client: Client) -> None:
         tasks.beat()
 
-        response = client.get("/readyz", **STRANGER)
+        response = client.get("/readyz", headers=STRANGER)
 
         ok = dict.fromkeys(("database", "migrations", "broker", "heartbeat"), "ok")
         assert response.json() == {"status": "ok", "checks": ok}
@@ -108,7 +108,7 @@ class TestMetrics:
     def test_are_open_in_the_demo_world(self, client: Client, settings: Settings) -> None:
         settings.METRICS_TOKEN = ""
 
-        response = client.get("/metrics", **STRANGER)
+        response = client.get("/metrics", headers=STRANGER)
 
         assert response.status_code == 200
         assert b"python_info" in response.content
