@@ -1,5 +1,7 @@
 """Refusals of this door itself, whatever room lies behind it."""
 
+from rest_framework import exceptions
+
 from issuer.foundation import errors
 
 
@@ -111,3 +113,7 @@ class KeyRevokedBefore(errors.Conflict):
 
     code = "key-revoked-before"
     title = "The key is revoked already"
+
+
+class ParameterError(exceptions.ValidationError):
+    """A query parameter that is not valid; its place is a parameter, not a pointer."""

@@ -8,6 +8,7 @@ from django.db.models import TextChoices
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import exceptions, serializers
 
+from issuer.api.errors import ParameterError
 from issuer.foundation import quantities
 
 QUANTITY_SCHEMA = {
@@ -61,10 +62,6 @@ class Input(serializers.Serializer):
                 {name: ["No such member is known here."] for name in unknown}, code="unknown"
             )
         return super().to_internal_value(data)
-
-
-class ParameterError(exceptions.ValidationError):
-    """A query parameter that is not valid; its place is a parameter, not a pointer."""
 
 
 def choice_of(kind: type[TextChoices], name: str, value: str) -> str:

@@ -8,7 +8,7 @@ from rest_framework import exceptions
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 
-from issuer.api.fields import ParameterError
+from issuer.api.errors import ParameterError
 
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 200

@@ -18,7 +18,14 @@ from psycopg import errors as psycopg_errors
 from rest_framework import exceptions, views
 from rest_framework.response import Response
 
-from issuer.api.errors import Busy, RequestTooLarge, TooLarge, Unauthenticated, Unreadable
+from issuer.api.errors import (
+    Busy,
+    ParameterError,
+    RequestTooLarge,
+    TooLarge,
+    Unauthenticated,
+    Unreadable,
+)
 from issuer.foundation import errors
 
 CONTENT_TYPE: Final = "application/problem+json"
@@ -159,10 +166,18 @@ def _refusal(refusal: errors.DomainError) -> Response:
 def _protocol_problem(exc: Exception, code: str, status: HTTPStatus, title: str) -> Response:
     if isinstance(exc, exceptions.ValidationError):
         detail = "See `errors`: each says where in the request, and what."
-        problem = body(status, code, title, detail, errors=list(_places(exc.detail)))
+        found = _parameters(exc.detail) if isinstance(exc, ParameterError) else _places(exc.detail)
+        problem = body(status, code, title, detail, errors=list(found))
     else:
         problem = body(status, code, title, str(getattr(exc, "detail", "") or title))
     return Response(problem, status=status.value, content_type=CONTENT_TYPE)
+
+
+def _parameters(detail: Any) -> Iterator[dict[str, str]]:
+    """Yield which query parameter and what for each message."""
+    for name, messages in detail.items():
+        for message in messages:
+            yield {"parameter": name, "detail": str(message), "code": message.code}
 
 
 def _places(detail: Any, pointer: str = "") -> Iterator[dict[str, str]]:

@@ -4,7 +4,6 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.http import HttpResponse
 from django.test import Client
 
 from issuer.api import services
@@ -54,7 +53,7 @@ class Partner:
         )
 
 
-def problem(response: HttpResponse) -> tuple[int, str]:
+def problem(response: Any) -> tuple[int, str]:
     """Return status and code of a refusal, which must have the media type of one."""
     assert response.headers["Content-Type"] == "application/problem+json", response.content
     document = json.loads(response.content)

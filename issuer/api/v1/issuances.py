@@ -15,8 +15,8 @@ from rest_framework.response import Response
 
 from issuer.api.authentication import caller_of
 from issuer.api.documentation import reads, writes
-from issuer.api.errors import TokenUnknown
-from issuer.api.fields import Input, ParameterError, QuantityField, StrictCharField, choice_of
+from issuer.api.errors import ParameterError, TokenUnknown
+from issuer.api.fields import Input, QuantityField, StrictCharField, choice_of
 from issuer.api.idempotency import idempotent
 from issuer.api.pagination import PAGE_PARAMETERS
 from issuer.api.views import PartnerView, page_of
