@@ -24,12 +24,12 @@ class Member:
 
     name: str
     username: str
-    role: Role
+    roles: tuple[Role, ...]
 
     @property
     def title(self) -> str:
-        """The role in words."""
-        return self.role.label
+        """The roles in words."""
+        return ", ".join(role.label.lower() for role in self.roles).capitalize()
 
     @property
     def password(self) -> str:
@@ -59,11 +59,12 @@ CUSTODIAN: Final = Company("Harbor Custody & Clearing LLC", "999900CUSTODIAN0002
 PARTNER: Final = Company("Meridian Exchange Ltd", "999900EXCHANGE000002", "IE")
 LAPSED: Final = Company("Lapsed Markets BV", "999900LAPSED00000026", "NL")
 
-ADMINISTRATOR: Final = Member("Ada Admin", "ada", Role.ADMINISTRATOR)
-OFFICER: Final = Member("Olga Okoye", "olga", Role.OPERATIONS_OFFICER)
-APPROVER: Final = Member("Amir Aziz", "amir", Role.APPROVER)
-COMPLIANCE: Final = Member("Chen Li", "chen", Role.COMPLIANCE_OFFICER)
-AUDITOR: Final = Member("Anna Audit", "anna", Role.AUDITOR)
+ADMINISTRATOR: Final = Member("Ada Admin", "ada", (Role.ADMINISTRATOR,))
+#: Olga may approve too, so that it is her person, not her role, that cannot confirm what she did.
+OFFICER: Final = Member("Olga Okoye", "olga", (Role.OPERATIONS_OFFICER, Role.APPROVER))
+APPROVER: Final = Member("Amir Aziz", "amir", (Role.APPROVER,))
+COMPLIANCE: Final = Member("Chen Li", "chen", (Role.COMPLIANCE_OFFICER,))
+AUDITOR: Final = Member("Anna Audit", "anna", (Role.AUDITOR,))
 STAFF: Final = (OFFICER, APPROVER, COMPLIANCE, AUDITOR, ADMINISTRATOR)
 
 PRODUCTS: Final = (

@@ -77,7 +77,7 @@ class DemoCustodian:
 
     def send_due_statements(self, now: datetime) -> list[Path]:
         """Send the statements of all sessions that have closed and were not told of yet."""
-        sent = []
+        sent: list[Path] = []
         if not (self._notes / "last-sent.json").exists():
             return sent
         day = date.fromisoformat(self._read("last-sent")) + timedelta(days=1)

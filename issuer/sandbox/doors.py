@@ -8,6 +8,8 @@ from urllib.parse import urljoin
 import httpx
 
 _TIMEOUT_SECONDS: Final = 30
+_LOGIN: Final = "/accounts/login/"
+_CSRF_FIELD: Final = "csrfmiddlewaretoken"
 
 
 class DoorStuck(Exception):
@@ -84,56 +86,48 @@ class PartnerDoor:
 
 @dataclass
 class Form:
-    """A form of a page: where it goes, what it holds, and the buttons that send it."""
+    """A form of a page: where it goes, and what it holds before anybody fills it in."""
 
     action: str
     fields: dict[str, str] = field(default_factory=dict)
-    buttons: list[tuple[str, str, bool]] = field(default_factory=list)
 
 
 class Page(HTMLParser):
-    """Reads the forms and messages of a page."""
+    """The forms of a page, and the messages that tell what became of the last one sent."""
 
-    def __init__(self) -> None:
+    _MESSAGE_STYLES: Final = frozenset({"errornote", "bg-green-100"})
+    _VOID: Final = frozenset({"br", "hr", "img", "input", "link", "meta"})
+
+    def __init__(self, html: str) -> None:
         super().__init__()
         self.forms: list[Form] = []
         self.messages: list[str] = []
-        self._open = False
+        self._in_form = False
         self._message_depth = 0
+        self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = {name: value or "" for name, value in attrs}
-        if self._message_depth and tag not in {"br", "img", "input", "hr"}:
-            self._message_depth += 1
-        elif "data-message" in attributes:
+        if self._message_depth:
+            self._message_depth += tag not in self._VOID
+        elif self._MESSAGE_STYLES & set(attributes.get("class", "").split()):
             self._message_depth = 1
             self.messages.append("")
         if tag == "form":
-            self._open = True
+            self._in_form = True
             self.forms.append(Form(attributes.get("action", "")))
-        elif self._open and tag == "input" and attributes.get("type") not in {"submit", "file"}:
-            if attributes.get("type") not in {"checkbox", "radio"} or "checked" in attributes:
-                self.forms[-1].fields[attributes.get("name", "")] = attributes.get("value", "")
-        elif self._open and tag == "button":
-            button = attributes.get("name", ""), attributes.get("value", "")
-            self.forms[-1].buttons.append((*button, "disabled" in attributes))
+        elif tag == "input" and self._in_form and _is_sent(attributes):
+            self.forms[-1].fields[attributes["name"]] = attributes.get("value", "")
 
     def handle_endtag(self, tag: str) -> None:
         if self._message_depth:
             self._message_depth -= 1
         if tag == "form":
-            self._open = False
+            self._in_form = False
 
     def handle_data(self, data: str) -> None:
         if self._message_depth:
             self.messages[-1] = " ".join(f"{self.messages[-1]} {data}".split())
-
-
-def read_page(html: str) -> Page:
-    """Return the forms and messages of a page."""
-    page = Page()
-    page.feed(html)
-    return page
 
 
 class StaffDoor:
@@ -143,38 +137,27 @@ class StaffDoor:
         self._client = httpx.Client(
             base_url=base_url, timeout=_TIMEOUT_SECONDS, follow_redirects=True
         )
-        page = self._read(self._client.get("/accounts/login/"))
-        form = next(form for form in page.forms if "password" in form.fields)
-        answer = self._send("/accounts/login/", form, login=username, password=password)
+        self.send(_LOGIN, _LOGIN, login=username, password=password)
         if "sessionid" not in self._client.cookies:
-            raise DoorStuck(f"{username} could not log in: {answer.status_code}.")
+            raise DoorStuck(f"{username} could not log in.")
 
-    def press(self, path: str, button: str, **fields: str) -> str:
-        """Open the page at `path`, fill in the form with that button, and press it.
+    def send(self, path: str, action: str = "", **fields: str) -> str:
+        """Open the page at `path`, fill in its form that goes to `action`, and send it.
 
-        Returns what the page then says. `button` is "name" or "name=value".
+        Returns what the page then says.
 
         Raises:
-            DoorStuck: if there is no such button, or it cannot be pressed.
+            DoorStuck: if a page is not to be had, or has no such form.
         """
-        page = self._read(self._client.get(path))
-        name, _, value = button.partition("=")
-        for form in page.forms:
-            for its_name, its_value, disabled in form.buttons:
-                if (its_name, its_value) == (name, value):
-                    if disabled:
-                        raise DoorStuck(f"{button} on {path} cannot be pressed.")
-                    answer = self._send(path, form, **{name: value}, **fields)
-                    return " ".join(self._read(answer).messages)
-        raise DoorStuck(f"There is no {button} on {path}.")
+        for form in self._page(path).forms:
+            if form.action == action and _CSRF_FIELD in form.fields:
+                return self._post(urljoin(path, action), form.fields | fields)
+        raise DoorStuck(f"There is no form for {action or 'itself'} on {path}.")
 
-    def press_even_so(self, path: str, button: str, **fields: str) -> str:
-        """Send what the button would, though it may be out of reach; return what the page says."""
-        page = self._read(self._client.get(path))
-        token = next(form for form in page.forms if "csrfmiddlewaretoken" in form.fields)
-        bare = Form("", {"csrfmiddlewaretoken": token.fields["csrfmiddlewaretoken"]})
-        name, _, value = button.partition("=")
-        return " ".join(self._read(self._send(path, bare, **{name: value}, **fields)).messages)
+    def send_even_so(self, path: str, action: str, **fields: str) -> str:
+        """Send to `action` though the page at `path` offers no such form; return what it says."""
+        form = next(form for form in self._page(path).forms if _CSRF_FIELD in form.fields)
+        return self._post(action, {_CSRF_FIELD: form.fields[_CSRF_FIELD]} | fields)
 
     def __enter__(self) -> Self:
         return self
@@ -182,12 +165,23 @@ class StaffDoor:
     def __exit__(self, *_reason: object) -> None:
         self._client.close()
 
-    def _send(self, path: str, form: Form, **fields: str) -> httpx.Response:
-        url = urljoin(path, form.action)
-        return self._client.post(url, data=form.fields | fields, headers={"Referer": url})
+    def _page(self, path: str) -> Page:
+        return self._read(self._client.get(path))
+
+    def _post(self, path: str, fields: dict[str, str]) -> str:
+        answer = self._client.post(path, data=fields, headers={"Referer": path})
+        return " ".join(self._read(answer).messages)
 
     @staticmethod
     def _read(answer: httpx.Response) -> Page:
         if not answer.is_success:
             raise DoorStuck(f"{answer.url} answered {answer.status_code}.")
-        return read_page(answer.text)
+        return Page(answer.text)
+
+
+def _is_sent(attributes: dict[str, str]) -> bool:
+    """Say whether a browser would send this input as it stands."""
+    kind = attributes.get("type", "text")
+    if "name" not in attributes or kind in {"submit", "file", "button"}:
+        return False
+    return kind not in {"checkbox", "radio"} or "checked" in attributes

@@ -48,6 +48,7 @@ def reset() -> None:
 
 
 def _write(ahead: timedelta) -> None:
+    assert settings.CLOCK_OFFSET_FILE is not None  # outside the sandbox there is no such clock
     path = Path(settings.CLOCK_OFFSET_FILE)
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")

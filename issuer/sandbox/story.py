@@ -20,10 +20,13 @@ from django.db import connections
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
+from issuer.approvals.errors import SamePerson
+from issuer.approvals.models import Proposal
 from issuer.attestation.models import Attestation
 from issuer.attestation.states import AttestationState
 from issuer.custody.models import Statement
 from issuer.foundation import calendars, clock, quantities
+from issuer.parties.models import Program
 from issuer.reconciliation.models import Run
 from issuer.reserves.cover import CoverStatus
 from issuer.sandbox import cast, market_clock
@@ -93,8 +96,8 @@ class Story:
         self._say(f"  back office    {self.base_url}/admin/")
         self._say(f"  partner API    {self.base_url}/api/v1/  (documentation: /api/v1/docs/)")
         for member in cast.STAFF:
-            self._say(f"  {member.title:<20} {member.username:<12} {member.password}")
-        self._say(f"  {'partner key':<20} {cast.partner_key()}")
+            self._say(f"  {member.title:<32} {member.username:<6} {member.password}")
+        self._say(f"  {'Partner key':<32} {cast.partner_key()}")
 
     # --- The steps
 
@@ -151,9 +154,10 @@ class Story:
         today = clock.now().date()
         settles = calendars.settlement_date(today)
         self._begin(f"Custody: 600 shares are to settle on {settles:%A %Y-%m-%d} (T+1)")
-        said = officer.press(
-            _page(issuance),
-            "act=accept",
+        page = _page(issuance)
+        said = officer.send(
+            f"{page}change/",
+            f"{page}accept/",
             trade_date=today.isoformat(),
             delivering_party=cast.PARTNER.name,
         )
@@ -183,11 +187,20 @@ class Story:
         self, partner: PartnerDoor, officer: StaffDoor, approver: StaffDoor, issuance: Document
     ) -> None:
         self._begin("Two officers: one proposes, another confirms")
-        self._say(f"    {cast.OFFICER.name}: {officer.press(_page(issuance), 'act=propose')}")
-        said = officer.press_even_so(_page(issuance), "act=confirm")
+        page = _page(issuance)
+        said = officer.send(f"{page}change/", f"{page}propose/")
+        self._say(f"    {cast.OFFICER.name}: {said}")
+        proposal = Proposal.objects.get(subject_id=issuance["id"])
+        said = officer.send_even_so(
+            f"{page}change/", f"{page}confirm/", payload_hash=proposal.payload_hash
+        )
         self._say(f"    {cast.OFFICER.name} tries to confirm too: {said}")
+        if SamePerson.code not in said:
+            raise StoryStuck("One person alone was not refused.")
         self._expect_state(partner, issuance, "FUNDED")
-        self._say(f"    {cast.APPROVER.name}: {approver.press(_page(issuance), 'act=confirm')}")
+        self._say(f"    signed over: sha256 {proposal.payload_hash}")
+        said = approver.send(f"{page}change/", f"{page}confirm/")
+        self._say(f"    {cast.APPROVER.name}: {said}")
 
     def _mint(self, partner: PartnerDoor, issuance: Document) -> None:
         self._begin("The mint: signed and committed, then sent, final, and only then booked")
@@ -216,12 +229,13 @@ class Story:
 
     def _attest(self, officer: StaffDoor, approver: StaffDoor) -> None:
         self._begin("The attestation: proposed and confirmed by two officers, signed, published")
-        said = officer.press("/admin/attestation/attestation/", "act=propose")
+        page = "/admin/attestation/attestation"
+        program = Program.objects.get(code=cast.PROGRAM_CODE)
+        said = officer.send(f"{page}/add/", program=str(program.pk))
         self._say(f"    {cast.OFFICER.name}: {said}")
         with PartnerDoor(self.base_url, "") as anybody:
-            page = "/admin/attestation/attestation/"
             frozen = Attestation.objects.get(state=AttestationState.FROZEN)
-            said = approver.press(f"{page}{frozen.pk}/change/", "act=confirm")
+            said = approver.send(f"{page}/{frozen.pk}/acts/confirm/")
             self._say(f"    {cast.APPROVER.name}: {said}")
             statement = self._await(
                 "the attestation on the public API",
@@ -233,7 +247,9 @@ class Story:
     def _fetch(self, anybody: PartnerDoor, statement: Document) -> None:
         """Download the package as anybody would, and the keys, which come from elsewhere."""
         with zipfile.ZipFile(io.BytesIO(anybody.download(statement["package"]))) as packed:
-            packed.extractall(self.package)
+            folder = settings.DATA_DIR / "package"
+            packed.extractall(folder)
+            self.package = folder / packed.namelist()[0].partition("/")[0]
         self.keys.write_bytes(anybody.download(f"{self.base_url}/keys.json"))
         self._say(f"    statement {statement['sequence']}: {statement['status']}")
 
@@ -265,7 +281,8 @@ class Story:
             path = self._custodian.send(file_name, content)
             reason = path.parent / "refused" / f"{file_name}.reason.txt"
             self._await(f"the refusal of {file_name}", reason.exists)
-            self._say(f"    refused {file_name}: {reason.read_text(encoding='utf-8').strip()}")
+            [_, said] = reason.read_text(encoding="utf-8").splitlines()
+            self._say(f"    refused {file_name}: {said}")
         if Statement.objects.filter(as_of_date__gte=today).exists():
             raise StoryStuck("A bad file was taken for a statement.")
 
@@ -322,8 +339,8 @@ class Story:
 
 
 def _page(issuance: Document) -> str:
-    """Return where staff see a request."""
-    return f"/admin/primary_market/issuancerequest/{issuance['id']}/change/"
+    """Return where staff see a request, and act on it."""
+    return f"/admin/primary_market/issuancerequest/{issuance['id']}/"
 
 
 def _shown(quantity: Decimal | None) -> str:

@@ -13,6 +13,8 @@ from eth_account.messages import encode_defunct
 
 from issuer.api import services as keys
 from issuer.api.models import Scope
+from issuer.attestation import services as attestation
+from issuer.attestation import signers
 from issuer.chain import token_contract
 from issuer.custody import services as custody
 from issuer.custody.models import Purpose
@@ -99,13 +101,16 @@ def _populate(contracts: Mapping[str, tuple[str, int]], *, day: date, at: dateti
             person_name=member.name,
             username=member.username,
             password=member.password,
-            roles=[member.role],
+            roles=member.roles,
             actor=ACTOR,
             at=at,
         )
         for member in cast.STAFF
     }
     program, custodian = _program(at=at)
+    attestation.register_key(
+        public_key=signers.configured().public_key, valid_from=at, actor=ACTOR, at=at
+    )
     before = datetime.combine(calendars.last_session(day - timedelta(days=1)), market_clock.OPEN_AT)
     tokens = _tokens(program, custodian, contracts, at=before)
     _partner(program, users, at=at)

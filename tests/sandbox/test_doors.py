@@ -1,31 +1,28 @@
-"""How the story reads pages: their forms, buttons and messages."""
+"""How the story reads pages: their forms, and what they say."""
 
-from issuer.sandbox.doors import read_page
+from issuer.sandbox.doors import Page
 
 PAGE = """
-<ul><li data-message>Accepted <b>desk-1042</b>.</li></ul>
-<form method="post" action="/somewhere/">
+<div class="mb-3 px-3 bg-green-100">Accept: <b>done</b>.</div>
+<form method="post" action="/accept/">
   <input type="hidden" name="csrfmiddlewaretoken" value="abc">
+  <input name="trade_date">
   <input type="checkbox" name="unticked" value="1">
   <input type="checkbox" name="ticked" value="1" checked>
-  <button type="submit" name="act" value="accept">Accept</button>
-  <button type="submit" name="act" value="confirm" disabled>Confirm</button>
+  <button type="submit">Accept</button>
 </form>
+<input name="of-no-form" value="1">
+<p class="errornote">Refused.<br>Twice.</p>
 <p>Not a message.</p>
 """
 
 
-class TestReadPage:
-    def test_finds_messages(self) -> None:
-        assert read_page(PAGE).messages == ["Accepted desk-1042 ."]
+class TestPage:
+    def test_finds_what_it_says(self) -> None:
+        assert Page(PAGE).messages == ["Accept: done .", "Refused. Twice."]
 
     def test_finds_what_a_form_sends(self) -> None:
-        [form] = read_page(PAGE).forms
+        [form] = Page(PAGE).forms
 
-        assert form.action == "/somewhere/"
-        assert form.fields == {"csrfmiddlewaretoken": "abc", "ticked": "1"}
-
-    def test_tells_which_buttons_can_be_pressed(self) -> None:
-        [form] = read_page(PAGE).forms
-
-        assert form.buttons == [("act", "accept", False), ("act", "confirm", True)]
+        assert form.action == "/accept/"
+        assert form.fields == {"csrfmiddlewaretoken": "abc", "trade_date": "", "ticked": "1"}
