@@ -1,6 +1,7 @@
 """Questions about statements; nothing here writes."""
 
 import json
+from itertools import zip_longest
 from typing import Any
 
 from django.db.models import QuerySet
@@ -88,10 +89,12 @@ def keys_file() -> bytes:
 def published_keys() -> list[verify_offline.Key]:
     """Return the keys that statements were ever signed with, each until the next one came."""
     keys = list(StatementKey.objects.order_by("valid_from"))
-    ends = [second_of(key.valid_from) for key in keys[1:]]
     return [
         verify_offline.Key(
-            key.key_id, bytes.fromhex(key.public_key), second_of(key.valid_from), end
+            key.key_id,
+            bytes.fromhex(key.public_key),
+            second_of(key.valid_from),
+            second_of(successor.valid_from) if successor else None,
         )
-        for key, end in zip(keys, [*ends, None], strict=True)
+        for key, successor in zip_longest(keys, keys[1:])
     ]
