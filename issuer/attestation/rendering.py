@@ -23,6 +23,8 @@ from issuer.attestation.package import verify_offline
 FOLDER: Final = Path("templates", "attestation")
 #: How many tokens stand side by side in the reconciliation.
 COLUMNS: Final = 3
+#: Lines whose items are the chains, the custodians, or the disclosed classes.
+OWN_PAGES: Final = frozenset({"A1", "B1", "C6"})
 STATUS_SENTENCES: Final[Mapping[str, str]] = {
     "COVERED": "At the cut-off, free and settled shares alone sufficed for every token owed.",
     "IN_TRANSIT": "At the cut-off, shares sufficed only together with disclosed classes that had "
@@ -114,7 +116,7 @@ def context(
         "qr_code": code.svg_data_uri(scale=4, border=0),
         "status_sentence": STATUS_SENTENCES[document["status"]],
         "reconciliation": list(_reconciliation(tokens)),
-        "itemized": [token for token in tokens if _has_something_to_say(token)],
+        "itemized": [part for part in map(_itemized, tokens) if part["items"] or part["disclosed"]],
         "held": [entry for token in tokens for entry in _non_redeemable(token)],
         "status_class": document["status"].lower().replace("_", "-"),
     }
@@ -144,8 +146,11 @@ def _legs(rows: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
     ]
 
 
-def _has_something_to_say(token: Mapping[str, Any]) -> bool:
-    return any(line["items"] for line in token["reconciliation"]) or bool(token["disclosed"])
+def _itemized(token: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the items that reconcile something; supplies and positions have their own pages."""
+    lines = [line for line in token["reconciliation"] if line["code"] not in OWN_PAGES]
+    items = [{**item, "line": line} for line in lines for item in line["items"]]
+    return {"symbol": token["symbol"], "items": items, "disclosed": token["disclosed"]}
 
 
 def _non_redeemable(token: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
