@@ -42,7 +42,14 @@ AREAS: Final = (
             ("Shares held", "reserves.sharehold"),
         ),
     ),
-    Area("Attestations", "verified", (("Attestations", "attestation.attestation"),)),
+    Area(
+        "Attestations",
+        "verified",
+        (
+            ("Attestations", "attestation.attestation"),
+            ("Signing keys", "attestation.statementkey"),
+        ),
+    ),
     Area(
         "Chains",
         "link",
@@ -51,7 +58,6 @@ AREAS: Final = (
             ("Supply", "chain.supplysnapshot"),
             ("Events", "chain.chainevent"),
             ("Trouble", "chain.networktrouble"),
-            ("Signers", "chain.signeraccount"),
         ),
     ),
     Area(

@@ -64,8 +64,8 @@ class TokenReserves:
         if not self.known or not self.cover.owed or len(multipliers) != 1:
             return None
         (multiplier,) = multipliers
-        if multiplier is None or self.cover.held is None:
-            return None
+        assert multiplier is not None, "a token whose multiplier is missing is not known"
+        assert self.cover.held is not None, "a token whose shares are missing is not known"
         per_token = quantities.EXACT.multiply(self.cover.held, multiplier)
         ten_thousandths = quantities.ratio_bps_rounded_down(per_token, self.cover.owed)
         return f"{ten_thousandths // 10_000:,}.{ten_thousandths % 10_000:04}"

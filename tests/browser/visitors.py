@@ -7,6 +7,8 @@ from playwright.sync_api import Page
 
 NARROW: Final = 360
 WIDE: Final = 1400
+#: More stops than any page has before what one looks for.
+STOPS_MAX: Final = 200
 
 
 class Visitor:
@@ -14,11 +16,11 @@ class Visitor:
 
     def __init__(self, page: Page, address: str, pictures: Path) -> None:
         self.page = page
-        self._address = address
+        self.address = address
         self._pictures = pictures
 
     def open(self, path: str) -> None:
-        self.page.goto(f"{self._address}{path}")
+        self.page.goto(f"{self.address}{path}")
 
     def log_in(self, username: str, password: str) -> None:
         self.open("/admin/")
@@ -26,9 +28,29 @@ class Visitor:
         self.page.get_by_label("Password", exact=True).fill(password)
         self.page.get_by_role("button", name="Log in", exact=True).click()
 
+    def text(self) -> str:
+        """Return what the page says."""
+        return self.page.inner_text("body")
+
+    def tab_to(self, words: str, *, role: str = "A") -> None:
+        """Go from stop to stop by the keyboard until the link or button that says `words`."""
+        for _ in range(STOPS_MAX):
+            self.page.keyboard.press("Tab")
+            found: str = self.page.evaluate(
+                "document.activeElement.tagName + ' ' + document.activeElement.textContent.trim()"
+            )
+            if found == f"{role} {words}":
+                return
+        message = f"No stop says {words}."
+        raise AssertionError(message)
+
+    def take_pictures_of(self, path: str, name: str) -> None:
+        self.open(path)
+        self.take_pictures(name)
+
     def take_pictures(self, name: str) -> None:
         """Picture the whole page, narrow and wide, light and dark."""
-        for scheme in ("light", "dark"):
+        for scheme in ("dark", "light"):
             self.page.emulate_media(color_scheme=scheme)
             self.page.wait_for_timeout(300)  # the admin follows the scheme by a script
             for width in (NARROW, WIDE):
@@ -41,4 +63,5 @@ class Visitor:
         """Say whether nothing on the page is wider than a narrow screen."""
         self.page.set_viewport_size({"width": NARROW, "height": 900})
         width: int = self.page.evaluate("document.documentElement.scrollWidth")
+        self.page.set_viewport_size({"width": WIDE, "height": 900})
         return width <= NARROW

@@ -13,7 +13,7 @@ from issuer.reconciliation.models import Break, Run, TokenResult
 from issuer.reconciliation.states import BreakCode, Severity
 from issuer.reserves import selectors as reserves
 from issuer.reserves.cover import Cover
-from tests.make import chain, custody, instruments, kyc, parties, people
+from tests.make import attestation, chain, custody, instruments, kyc, parties, people
 from tests.make.primary_market import Market
 
 #: Ticker, ISIN and name of the shares, and who holds ours.
@@ -40,6 +40,8 @@ class World:
 def world(*, at: datetime) -> World:
     """Return a world whose three tokens are covered, with 2, 5 and 12.5 shares to spare."""
     program = parties.program(code="tokenized-stocks")
+    parties.criteria(program)
+    attestation.register_key(at=at)
     network = instruments.network(caip2="eip155:31337")
     network.name, network.explorer_url = "Anvil", "https://explorer.example"
     network.save()

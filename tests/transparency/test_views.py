@@ -13,6 +13,7 @@ from pytest_django import Settings
 from issuer.attestation.package import verify_offline
 from issuer.gate.models import GateState, ScopeKind
 from issuer.instruments.models import Security
+from issuer.reconciliation.states import BreakCode
 from issuer.transparency.views import CONTENT_SECURITY_POLICY
 from tests.make import attestation as make_attestation
 from tests.make import chain, gate, instruments, reconciliation, reserves
@@ -64,7 +65,7 @@ class TestReserves:
             '<time datetime="2026-11-20T15:00:00Z"' in page
         )
         assert "which is <strong>less than it stands for</strong>." in page
-        assert reconciliation.BreakCode.BAK_SHORT.value in page
+        assert BreakCode.BAK_SHORT.value in page
 
     def test_says_why_it_is_not_known_and_gives_no_figure(
         self, client: Client, at: datetime
