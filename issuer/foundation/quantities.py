@@ -18,6 +18,8 @@ SCALE: Final = 18
 QUANTUM: Final = Decimal(1).scaleb(-SCALE)
 #: Custodians count shares to nine decimal places (Alpaca, IBKR); deliveries cannot be finer.
 CUSTODY_SCALE: Final = 9
+#: RFC 8785 and JavaScript carry no larger integer exactly.
+RATIO_BPS_MAX: Final = 2**53 - 1
 #: Wide enough for the product of two quantities.
 WORKING_DIGITS: Final = 2 * DIGITS
 
@@ -113,8 +115,12 @@ def delivery_rounded_up(shares: Decimal) -> Decimal:
 
 
 def ratio_bps_rounded_down(numerator: Decimal, denominator: Decimal) -> int:
-    """Return `numerator / denominator` in basis points, rounded down; the denominator is not 0."""
-    return int(EXACT.scaleb(numerator, 4) // denominator)
+    """Return `numerator / denominator` in basis points, rounded down; the denominator is not 0.
+
+    More than the largest integer that every JSON reader keeps is that integer: of next to nothing
+    owed, a percentage says nothing.
+    """
+    return min(int(EXACT.scaleb(numerator, 4) // denominator), RATIO_BPS_MAX)
 
 
 def _rounded(quantity: Decimal, rounding: str, places: int) -> Decimal:

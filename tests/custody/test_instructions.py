@@ -190,6 +190,19 @@ class TestSettleInstruction:
         assert refusal.value.facts == {"arrived": "599"}
         assert custody.booked(account) == 500
 
+    def test_refuses_a_surplus_while_the_shares_are_pending(
+        self, account: CustodyAccount, staff: Actor, at: datetime
+    ) -> None:
+        instruction = custody.instruction(account, at=at)
+        surplus = custody.line(account, SIX_HUNDRED, pending_receipt=Decimal("0.000000001"))
+        statement = custody.statement(account.custodian, [surplus], at=at)
+
+        with pytest.raises(errors.EvidenceInsufficient) as refusal:
+            services.settle_instruction(instruction.pk, evidence=statement, actor=staff, at=at)
+
+        assert refusal.value.facts == {"arrived": "599.999999999"}
+        self.assert_unsettled(instruction, account)
+
     def test_refuses_a_statement_of_a_day_before_the_settlement_date(
         self, account: CustodyAccount, staff: Actor, at: datetime
     ) -> None:

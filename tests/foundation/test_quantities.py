@@ -163,6 +163,14 @@ class TestRatioBpsRoundedDown:
         assert quantities.ratio_bps_rounded_down(Decimal(numerator), Decimal(denominator)) == bps
 
 
+    def test_stops_at_what_json_carries(self) -> None:
+        most = Decimal(99999999999999999999)
+
+        bps = quantities.ratio_bps_rounded_down(most, quantities.QUANTUM)
+
+        assert bps == quantities.RATIO_BPS_MAX == 9007199254740991
+
+
 class TestWorkingDigits:
     def test_hold_in_every_thread(self) -> None:
         quantity, least = Decimal("12345678901.123456789012345678"), quantities.QUANTUM

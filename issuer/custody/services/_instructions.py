@@ -98,7 +98,7 @@ def settle_instruction(
         InstructionMissing: if there is no such instruction.
         IllegalTransition: if it is settled or canceled.
         EvidenceInsufficient: if `evidence` is not the custodian's current statement, is of a day
-            before the settlement date, or does not show the shares on top of those in the books.
+            before the settlement date, or does not show the shares to have come.
     """
     account = _lock_account_of(instruction_id)
     instruction = _lock(instruction_id)
@@ -111,8 +111,8 @@ def settle_instruction(
     arrived = _arrived(account, evidence)
     if instruction.quantity > arrived:
         raise errors.EvidenceInsufficient(
-            f"{evidence} shows {quantities.to_text(arrived)} settled shares beyond those in the "
-            f"books, not {quantities.to_text(instruction.quantity)}.",
+            f"{evidence} shows that {quantities.to_text(arrived)} shares have come, not "
+            f"{quantities.to_text(instruction.quantity)}.",
             arrived=quantities.to_text(arrived),
         )
     return _settle(instruction, evidence, actor=actor, at=at)
@@ -125,7 +125,7 @@ def settle_from_statement(
     """Settle what a custodian's current statement shows to have come.
 
     In the order of their settlement dates, and each as a whole: an instruction settles if all its
-    shares are there beyond those in the books and those of the instructions before it.
+    shares have come beyond those of the instructions before it.
 
     Raises:
         EvidenceInsufficient: if the statement is not the custodian's current one.
@@ -243,12 +243,17 @@ def _may_show(instruction: SettlementInstruction, statement: Statement) -> bool:
 
 
 def _arrived(account: CustodyAccount, statement: Statement) -> Decimal:
-    """Return how many settled shares the statement shows beyond those in the books."""
+    """Return how many of the shares that are on their way the statement shows to have come.
+
+    They are settled beyond those in the books, and no longer pending with the custodian: settled
+    shares that nobody can explain do not stand in for shares that are still to come.
+    """
     position = Position.objects.filter(statement=statement, account=account).first()
     if position is None:
         return Decimal(0)
     booked = books.balance(chart.shares_settled(account.token, account.reference))
-    arrived: Decimal = position.settled - booked
+    awaited = books.balance(chart.shares_pending_receipt(account.token, account.reference))
+    arrived: Decimal = min(position.settled - booked, awaited - position.pending_receipt)
     return max(arrived, Decimal(0))
 
 

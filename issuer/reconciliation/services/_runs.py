@@ -140,7 +140,7 @@ def _lines(found: FoundToken, result: TokenResult) -> Iterator[tuple[Line, list[
 
 
 def _evidence(figures: TokenFigures) -> dict[str, Any]:
-    """Return what the figures rest on, by ids and hashes."""
+    """Return what the figures rest on, by ids and hashes, and why a source gives none."""
     return {
         "statements": [
             {
