@@ -24,13 +24,15 @@ from issuer.approvals.errors import SamePerson
 from issuer.approvals.models import Proposal
 from issuer.attestation.models import Attestation
 from issuer.attestation.states import AttestationState
+from issuer.chain.models import SupplySnapshot
 from issuer.custody.models import Statement
 from issuer.foundation import calendars, clock, quantities
+from issuer.instruments.models import Deployment
 from issuer.parties.models import Program
 from issuer.reconciliation.models import Run
 from issuer.reserves.cover import CoverStatus
 from issuer.sandbox import cast, market_clock
-from issuer.sandbox.anvil import CAIP2
+from issuer.sandbox.anvil import CAIP2, Anvil
 from issuer.sandbox.custodian import DemoCustodian
 from issuer.sandbox.doors import PartnerDoor, StaffDoor
 
@@ -58,6 +60,7 @@ class Story:
         self._told = settings.DATA_DIR / "sandbox" / "story-told"
         self._stopping = threading.Event()
         self._custodian = DemoCustodian.of_settings()
+        self._chain = Anvil(port=settings.ANVIL_PORT)
 
     def tell(self, stopping: threading.Event) -> None:
         """Tell the story, unless this world has heard it.
@@ -287,9 +290,21 @@ class Story:
             raise StoryStuck("A bad file was taken for a statement.")
 
     def _move_clock(self, day: date) -> None:
+        """Move to the evening of `day`, the chain before the house.
+
+        The other way round the house would rightly find that the chain stands still.
+        """
         moment = datetime.combine(day, market_clock.STATEMENTS_SENT_AT)
+        self._chain.follow(moment)
+        self._chain.finalize()
+        read = SupplySnapshot.objects.filter(block_mined_at__gte=moment)
+        deployments = Deployment.objects.count()
+        self._await(
+            "the chain of that evening to be read",
+            lambda: read.values("deployment").distinct().count() == deployments,
+        )
         market_clock.advance_to(moment)
-        self._say(f"    the clock moves to {moment:%A %Y-%m-%d %H:%M}Z; the chain follows")
+        self._say(f"    the chain and the clock move to {moment:%A %Y-%m-%d %H:%M}Z")
 
     def _known_reserves(self, partner: PartnerDoor, *, pending: str) -> Document | None:
         reserves = partner.get("reserves/AAPLx")
