@@ -19,7 +19,11 @@ SANDBOX = env.flag("SANDBOX", default=False)
 DEBUG = False
 
 #: What this installation keeps on its own disk: logs, static files and the embedded database.
-DATA_DIR = env.path("DATA_DIR", embedded.default_data_directory(BASE_DIR / "var"))
+#: The demo world has a place of its own, so that its data and real data never meet.
+DATA_DIR = env.path(
+    "DATA_DIR",
+    embedded.default_data_directory(BASE_DIR / "var") / ("demo" if SANDBOX else "machine"),
+)
 
 
 def _secret(name: str) -> str:

@@ -66,7 +66,7 @@ def build() -> str:
 
 def throw_away() -> str:
     """Remove the world of an earlier start; what runs keeps its lock, its logs and its files."""
-    for name in ("postgres", "sandbox", "custody", "package", "keys.json"):
+    for name in ("postgresql", "beat", "sandbox", "custody", "package", "keys.json"):
         path = settings.DATA_DIR / name
         if path.is_dir():
             shutil.rmtree(path)
