@@ -9,15 +9,19 @@ from issuer.custody.services._instructions import (
     settle_from_statement,
     settle_instruction,
 )
+from issuer.custody.services._preview import Preview, StatedLine, preview_statement
 from issuer.custody.services._statements import load_statement, receive_statement
 
 __all__ = [
+    "Preview",
+    "StatedLine",
     "cancel_instruction",
     "fail_instruction",
     "fail_overdue",
     "instruct_receipt",
     "load_statement",
     "open_custody_account",
+    "preview_statement",
     "receive_statement",
     "settle_from_statement",
     "settle_instruction",
