@@ -1,6 +1,8 @@
 """Questions about runs and breaks."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
 from django.db.models import Case, IntegerField, QuerySet, Value, When
@@ -15,7 +17,8 @@ from issuer.primary_market.states import IssuanceState
 from issuer.reconciliation.models import Break, Line, Run
 from issuer.reconciliation.states import BreakCode, BreakState, Severity
 
-_BY_SEVERITY = Case(
+#: For ordering: the gravest first.
+BY_SEVERITY: Final = Case(
     *(When(severity=severity, then=Value(rank)) for rank, severity in enumerate(Severity)),
     output_field=IntegerField(),
 )
@@ -37,7 +40,20 @@ def open_breaks(program: Program | None = None) -> QuerySet[Break]:
     breaks = Break.objects.filter(state=BreakState.OPEN)
     if program is not None:
         breaks = breaks.filter(token__program=program)
-    return breaks.select_related("token").order_by(_BY_SEVERITY, "opened_at", "id")
+    return breaks.select_related("token").order_by(BY_SEVERITY, "opened_at", "id")
+
+
+def breaks_at(run: Run) -> Mapping[UUID, list[Break]]:
+    """Return the breaks that were open when a run was done with it, by token."""
+    breaks = (
+        Break.objects.filter(token__results__run=run, opened_at__lte=run.as_of)
+        .exclude(ended_at__lte=run.as_of)
+        .order_by(BY_SEVERITY, "opened_at", "id")
+    )
+    by_token: Mapping[UUID, list[Break]] = defaultdict(list)
+    for found in breaks:
+        by_token[found.token_id].append(found)
+    return by_token
 
 
 def still_seen(break_: Break) -> bool:

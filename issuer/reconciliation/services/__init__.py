@@ -1,6 +1,7 @@
 """Everything that writes runs and breaks."""
 
 from issuer.reconciliation.services._breaks import (
+    CLOSE,
     confirm_close_break,
     decline_close_break,
     propose_close_break,
@@ -8,6 +9,7 @@ from issuer.reconciliation.services._breaks import (
 from issuer.reconciliation.services._runs import reconcile
 
 __all__ = [
+    "CLOSE",
     "confirm_close_break",
     "decline_close_break",
     "propose_close_break",
