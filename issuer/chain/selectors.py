@@ -43,9 +43,19 @@ def live_intents() -> QuerySet[MintIntent]:
 
 
 def is_stuck(intent: MintIntent, *, at: datetime) -> bool:
-    """Return whether `intent` was sent, and its newest attempt is in no block for too long."""
-    newest = intent.attempts.latest("id")
-    return intent.state == IntentState.BROADCAST and newest.signed_at + STUCK_AFTER <= at
+    """Return whether `intent` was sent, and its newest attempt is in no block for too long.
+
+    One that waits for an earlier nonce of its account is not stuck: no fee gets it ahead.
+    """
+    if intent.state != IntentState.BROADCAST:
+        return False
+    if intent.attempts.latest("id").signed_at + STUCK_AFTER > at:
+        return False
+    return not MintIntent.objects.filter(
+        signer_account=intent.signer_account_id,
+        nonce__lt=intent.nonce,
+        state__in=[IntentState.SIGNED, IntentState.BROADCAST],
+    ).exists()
 
 
 def final_unbooked(token: Token) -> QuerySet[MintIntent]:

@@ -559,6 +559,15 @@ class TestBumpFees:
 
         assert not forged.attempts.exists()
 
+    def test_signs_nothing_while_a_gate_is_shut(self, intent: MintIntent, life: Life) -> None:
+        make_gate.hold(ScopeKind.TOKEN, intent.deployment.token_id)
+
+        with pytest.raises(GateClosed):
+            life.bump(intent)
+
+        assert intent.attempts.count() == 1
+        assert not AuditEvent.objects.filter(action="mint.bump_fees").exists()
+
     def test_refuses_to_pay_any_price(self, intent: MintIntent, life: Life) -> None:
         with pytest.raises(FeesTooHigh):
             life.bump(intent, fees=FeeQuote(10**13, 1, 1))
@@ -603,6 +612,21 @@ class TestIsStuck:
         intent = make.intent(state=state, signed_at=at - timedelta(minutes=minutes))
 
         assert selectors.is_stuck(intent, at=at) is stuck
+
+    @pytest.mark.parametrize("state", [IntentState.SIGNED, IntentState.BROADCAST])
+    def test_is_not_what_waits_for_an_earlier_nonce(self, at: datetime, state: IntentState) -> None:
+        long_ago = at - timedelta(hours=1)
+        first = make.intent(state=state, signed_at=long_ago)
+        second = make.intent(first.deployment, state=IntentState.BROADCAST, signed_at=long_ago)
+
+        assert not selectors.is_stuck(second, at=at)
+
+    def test_is_what_comes_after_a_nonce_that_is_in_a_block(self, at: datetime) -> None:
+        long_ago = at - timedelta(hours=1)
+        first = make.intent(state=IntentState.MINED, signed_at=long_ago)
+        second = make.intent(first.deployment, state=IntentState.BROADCAST, signed_at=long_ago)
+
+        assert selectors.is_stuck(second, at=at)
 
 
 class TestDeathBetweenSteps:

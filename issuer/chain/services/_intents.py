@@ -190,6 +190,7 @@ def bump_fees(
         IllegalTransition: if the intent is not waiting for a block.
         SignerMismatch: if `signer` does not hold the key of the intent's account.
         MintIntentChanged: if the intent's columns no longer give the calldata it was signed for.
+        GateClosed: if one of its gates is shut: a halt signs nothing, and lets no fees climb.
         FeesTooHigh: if the new fees are above our limit.
     """
     intent = _steps.lock(intent_id)
@@ -201,6 +202,7 @@ def bump_fees(
     )
     if hash_of(calldata) != intent.calldata_hash:
         raise errors.MintIntentChanged(f"{intent} is not what was signed.")
+    gate.require_open(scopes=_scopes_of(intent))
     last = _newest_attempt(intent)
     raised = FeeQuote(
         max_fee_per_gas=max(fees.max_fee_per_gas, _bumped(last.max_fee_per_gas)),
