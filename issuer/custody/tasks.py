@@ -1,5 +1,6 @@
 """Taking in the files that custodians drop, and looking after what was instructed."""
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +30,11 @@ def collect_statements() -> None:
     for custodian in Custodian.objects.order_by("code"):
         folder = Path(settings.CUSTODY_DROP_DIR) / custodian.code
         for path in sorted(folder.glob("*.csv")):
-            _collect(path, custodian)
+            try:
+                _collect(path, custodian)
+            except OSError as problem:
+                # It stays where it is, for somebody to look at; the others get their turn.
+                logger.error("A file cannot be taken in", file=_name(path), reason=str(problem))
 
 
 @shared_task(ignore_result=True, expires=60)
@@ -51,20 +56,25 @@ def _collect(path: Path, custodian: Custodian) -> None:
     try:
         statement = services.receive_statement(
             custodian=custodian,
-            file_name=path.name,
+            file_name=_name(path),
             raw=raw,
             actor=actors.system("collect_statements"),
             at=clock.now(),
         )
     except DomainError as refusal:
-        logger.warning("A statement was refused", file=path.name, code=refusal.code)
+        logger.warning("A statement was refused", file=_name(path), code=refusal.code)
         moved = _move(path, REFUSED)
         if moved is not None:
             reason = f"{refusal.title} ({refusal.code}).\n{refusal.detail}\n"
             moved.with_name(f"{moved.name}.reason.txt").write_text(reason, encoding="utf-8")
     else:
-        logger.info("A statement was taken in", statement=str(statement.pk), file=path.name)
+        logger.info("A statement was taken in", statement=str(statement.pk), file=_name(path))
         _move(path, ACCEPTED)
+
+
+def _name(path: Path) -> str:
+    """Return the name of a file as text; custodians' systems write bytes that are no UTF-8."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
 
 
 def _was_taken_in(path: Path, raw: bytes, custodian: Custodian) -> bool:
@@ -72,7 +82,7 @@ def _was_taken_in(path: Path, raw: bytes, custodian: Custodian) -> bool:
 
     A file that was moved and comes again is another matter: that one is refused as repeated.
     """
-    taken_in = Statement.objects.filter(custodian=custodian, file_name=path.name, raw=raw)
+    taken_in = Statement.objects.filter(custodian=custodian, file_name=_name(path), raw=raw)
     return taken_in.exists() and not (path.parent / ACCEPTED / path.name).exists()
 
 

@@ -1,5 +1,6 @@
 """The drop folder: taken in, or refused with the reason beside the file."""
 
+import os
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -79,6 +80,28 @@ class TestCollectStatements:
         tasks.collect_statements()
 
         assert names(folder) == ["accepted/b.csv", "refused/a.csv", "refused/a.csv.reason.txt"]
+
+    def test_takes_the_rest_in_when_one_cannot_be_read(
+        self, account: CustodyAccount, folder: Path, now: datetime
+    ) -> None:
+        (folder / "a.csv").mkdir()
+        (folder / "b.csv").write_bytes(file_of(account, 600, at=now))
+
+        tasks.collect_statements()
+
+        assert names(folder) == ["accepted/b.csv"]
+        assert (folder / "a.csv").is_dir()
+
+    def test_takes_in_a_file_whose_name_is_no_text(
+        self, account: CustodyAccount, folder: Path, now: datetime
+    ) -> None:
+        Path(os.fsdecode(os.fsencode(folder) + b"/a\xff.csv")).write_bytes(
+            file_of(account, 600, at=now)
+        )
+
+        tasks.collect_statements()
+
+        assert Statement.objects.get().file_name == "a\ufffd.csv"
 
     def test_leaves_a_file_alone_that_is_still_written(
         self, account: CustodyAccount, folder: Path, now: datetime
