@@ -99,6 +99,9 @@ class TestConfirm:
 
         assert proposer.post(act(attestation, "confirm")).status_code == 403
 
+        page = logged_in(Role.APPROVER).get(act(attestation, "confirm"))
+        assert attestation.content_sha256 in page.content.decode()
+
         answer = logged_in(Role.APPROVER).post(act(attestation, "confirm"), follow=True)
 
         attestation.refresh_from_db()
