@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from issuer.chain.models import MintIntent
 from issuer.chain.states import IntentState
@@ -11,7 +11,7 @@ from issuer.custody.states import InstructionState
 from issuer.instruments.models import Network
 from issuer.kyc import selectors as kyc
 from issuer.kyc.errors import KycNotCleared
-from issuer.parties.models import AuthorizedParticipant, LegalEntity
+from issuer.parties.models import AuthorizedParticipant, LegalEntity, Wallet
 from issuer.parties.states import WalletState
 from issuer.primary_market import axes, errors
 from issuer.primary_market.axes import Axes
@@ -117,9 +117,16 @@ def lapsed(at: datetime) -> list[tuple[UUID, str]]:
     """
     found: list[tuple[UUID, str]] = []
     refusals: dict[UUID, str | None] = {}
+    bound = Wallet.objects.filter(
+        participant=OuterRef("participant"),
+        namespace=OuterRef("wallet__namespace"),
+        address=OuterRef("wallet__address"),
+        state=WalletState.BOUND,  # it may be another row: one bound again after a revocation
+    )
     stoppable = (
         IssuanceRequest.objects.filter(state__in=STOPPABLE)
         .select_related("participant__entity", "wallet")
+        .annotate(wallet_bound=Exists(bound))
         .order_by("id")
     )
     for request in stoppable:
@@ -127,7 +134,7 @@ def lapsed(at: datetime) -> list[tuple[UUID, str]]:
         if entity.pk not in refusals:
             refusals[entity.pk] = _kyc_refusal(entity, at)
         reason = refusals[entity.pk]
-        if reason is None and request.wallet.state == WalletState.REVOKED:
+        if reason is None and not request.wallet_bound:
             reason = f"The wallet {request.wallet.address} is no longer bound."
         if reason is not None:
             found.append((request.pk, reason))

@@ -43,6 +43,8 @@ def requirements(request: IssuanceRequest, *, at: datetime) -> list[Requirement]
     found = [_next(request, state, at)]
     if state != IssuanceState.MINTING:
         found += _open_gates(request)
+    if state == IssuanceState.APPROVED:
+        found += _cover(request, at)
     return found
 
 
@@ -104,3 +106,15 @@ def _open_gates(request: IssuanceRequest) -> list[Requirement]:
     scopes = reserves.scopes_of(request.token, request.deployment.network)
     holds = gate.holds_in_force(scopes)
     return [Requirement("open-gate", str(hold), Party.ISSUER) for hold in holds]
+
+
+def _cover(request: IssuanceRequest, at: datetime) -> list[Requirement]:
+    """Return what stands between an approved request and its signature, on the side of cover."""
+    cover = reserves.cover_of(request.token, at=at)
+    free = cover.free_for_approval
+    if free is None:
+        return [Requirement("known-cover", " ".join(cover.reasons), Party.ISSUER)]
+    if free < 0:  # all holds together are more than what is there
+        missing = quantities.to_text(-free)
+        return [Requirement("shares", f"{missing} settled shares are missing.", Party.ISSUER)]
+    return []
