@@ -162,7 +162,6 @@ class TestRatioBpsRoundedDown:
     def test_rounds_down(self, numerator: str, denominator: str, bps: int) -> None:
         assert quantities.ratio_bps_rounded_down(Decimal(numerator), Decimal(denominator)) == bps
 
-
     def test_stops_at_what_json_carries(self) -> None:
         most = Decimal(99999999999999999999)
 
