@@ -1,5 +1,6 @@
 """Lists in pages that stay in place while new rows come: a cursor, newest first."""
 
+import re
 from typing import Final
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from issuer.api.errors import ParameterError
 
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 200
+_FORM: Final = re.compile(r"[1-9][0-9]{0,2}")
 
 
 class NewestFirst(CursorPagination):
@@ -30,7 +32,7 @@ class NewestFirst(CursorPagination):
             ParameterError: if `limit` is not a whole number from 1 to 200.
         """
         text = request.query_params.get("limit", str(LIMIT_DEFAULT))
-        if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= LIMIT_MAX):
+        if not (_FORM.fullmatch(text) and int(text) <= LIMIT_MAX):
             raise ParameterError({"limit": [f"Must be a whole number from 1 to {LIMIT_MAX}."]})
         return int(text)
 

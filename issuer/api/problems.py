@@ -196,8 +196,9 @@ def _places(detail: Any, pointer: str = "") -> Iterator[dict[str, str]]:
 
 
 def _escaped(key: str) -> str:
-    """Return `key` as a step of a JSON Pointer (RFC 6901)."""
-    return key.replace("~", "~0").replace("/", "~1")
+    """Return `key` as a step of a JSON Pointer (RFC 6901); half a character shows as `?`."""
+    text = key.encode(errors="replace").decode()
+    return text.replace("~", "~0").replace("/", "~1")
 
 
 def _plain(problem: dict[str, Any], status: HTTPStatus) -> JsonResponse:

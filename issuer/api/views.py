@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from django.db.models import QuerySet
+from django.http import Http404
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,8 +13,9 @@ from rest_framework.views import APIView
 
 from issuer.api import problems
 from issuer.api.authentication import KeyAuthentication, ScopeOfMethod
-from issuer.api.errors import RequestTooLarge
+from issuer.api.errors import ParameterError, RequestTooLarge
 from issuer.api.pagination import NewestFirst
+from issuer.api.parsers import JsonParser
 
 BODY_BYTES_MAX: Final = 64 * 1024
 
@@ -23,15 +25,22 @@ class ApiView(APIView):
 
     authentication_classes: Any = ()
     permission_classes: Any = ()
+    parser_classes: Any = (JsonParser,)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse a body that is too large before it is read.
+        """Refuse a body that is too large before it is read, and text that no column can hold.
 
         Raises:
-            RequestTooLarge: if it is.
+            RequestTooLarge: if the body is too large.
+            Http404, ParameterError: if the path or a query parameter has a NUL in it.
         """
         if int(request.META.get("CONTENT_LENGTH") or 0) > BODY_BYTES_MAX:
             raise RequestTooLarge(f"A body has at most {BODY_BYTES_MAX} bytes.")
+        if any("\0" in str(part) for part in kwargs.values()):
+            raise Http404
+        for name, text in request.query_params.items():
+            if "\0" in text:
+                raise ParameterError({name: ["Must not have a NUL in it."]})
         super().initial(request, *args, **kwargs)
 
     def get_exception_handler(self) -> Callable[..., Any]:

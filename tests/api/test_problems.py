@@ -116,6 +116,20 @@ class TestToProblemResponse:
         assert problem(door.post("issuances", raw=b'{"a": NaN}')) == (400, "malformed-json")
         assert problem(door.post("issuances", raw=b"\xff\xfe")) == (400, "malformed-json")
 
+    @pytest.mark.parametrize("raw", [b"[" * 60_000, b'{"a":' * 10_000])
+    def test_a_body_that_is_nested_too_deeply(self, door: Partner, raw: bytes) -> None:
+        assert problem(door.post("issuances", raw=raw)) == (400, "malformed-json")
+
+    def test_a_member_whose_name_is_half_a_character(self, door: Partner) -> None:
+        response = door.post("issuances", raw=b'{"\\ud800": 1}')
+
+        assert problem(response) == (400, "invalid-request")
+        assert response.json()["errors"][0]["pointer"] == "#/?"
+
+    @pytest.mark.parametrize("address", ["tokens/%00", "reserves/AAPLx%00"])
+    def test_an_address_with_a_nul(self, anybody: Partner, address: str) -> None:
+        assert problem(anybody.get(address)) == (404, "not-found")
+
     def test_a_body_that_is_no_object(self, door: Partner) -> None:
         assert problem(door.post("issuances", ["AAPLx"])) == (400, "invalid-request")
 

@@ -290,6 +290,9 @@ class TestIssuances:
             "limit=0",
             "limit=201",
             "limit=x",
+            "limit=00000000199999",
+            f"limit=000000001{'9' * 5000}",
+            "token=%00",
             "cursor=x",
             "cursor=cD1hYmM%3D",  # p=abc
             "state=DONE",
