@@ -25,7 +25,7 @@ class BreakMissing(errors.Missing):
 
 
 class BreakStillSeen(errors.Conflict):
-    """The newest run still finds the difference."""
+    """The newest run still finds the difference, or cannot tell that it is gone."""
 
     code = "break-still-seen"
     title = "The difference is still there"

@@ -23,6 +23,16 @@ BY_SEVERITY: Final = Case(
     output_field=IntegerField(),
 )
 
+#: The line in which a break shows; those of silent sources show in any run.
+_SHOWN_BY: Final[Mapping[BreakCode, str]] = {
+    BreakCode.SUP_OVER: "A10",
+    BreakCode.SUP_UNDER: "A10",
+    BreakCode.CUS_SHORT: "B11",
+    BreakCode.CUS_LONG: "B11",
+    BreakCode.BAK_SHORT: "C8",
+    BreakCode.BAK_SETTLED: "C8",
+}
+
 
 def newest_run(program: Program) -> Run | None:
     """Return the newest run of `program`."""
@@ -57,14 +67,24 @@ def breaks_at(run: Run) -> Mapping[UUID, list[Break]]:
 
 
 def still_seen(break_: Break) -> bool:
-    """Say whether the newest run finds the difference, as far as a run can.
+    """Say whether the newest run finds the difference, or cannot tell that it is gone.
 
     A mint that nobody approved stays in the chain for ever; whether it is dealt with, persons say.
     """
     if break_.code == BreakCode.UNA_MINT:
         return False
     newest = newest_run(break_.token.program)
-    return newest is not None and newest.pk == break_.last_seen_run_id
+    assert newest is not None, "a run found the break"
+    return newest.pk == break_.last_seen_run_id or not _could_find(newest, break_)
+
+
+def _could_find(run: Run, break_: Break) -> bool:
+    """Say whether `run` knew the line that would show the break: silence does not mean gone."""
+    shown_by = _SHOWN_BY.get(BreakCode(break_.code))
+    if shown_by is None:
+        return True
+    lines = Line.objects.filter(result__run=run, result__token=break_.token, code=shown_by)
+    return lines.filter(quantity__isnull=False).exists()
 
 
 def paid_not_minted(tokens: Sequence[Token]) -> QuerySet[IssuanceRequest]:

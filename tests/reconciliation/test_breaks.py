@@ -97,6 +97,18 @@ class TestProposeCloseBreak:
 
         assert not Proposal.objects.exists()
 
+    def test_refuses_while_the_newest_run_could_not_look(
+        self, world: tuple[Token, Deployment], over: Break, officer: Actor, at: datetime
+    ) -> None:
+        token, deployment = world
+        chain.trouble(deployment.network)
+        reconciliation.run(token.program, at=at + 2 * MINUTE)
+
+        with pytest.raises(errors.BreakStillSeen):
+            services.propose_close_break(over.pk, explanation=WHY, actor=officer, at=at)
+
+        assert not Proposal.objects.exists()
+
     def test_refuses_the_system_a_second_proposal_and_what_is_not_there(
         self, over: Break, officer: Actor, system: Actor, at: datetime
     ) -> None:

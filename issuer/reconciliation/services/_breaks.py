@@ -41,7 +41,7 @@ def propose_close_break(
     Raises:
         BreakMissing: if there is no such break.
         IllegalTransition: if it is not open.
-        BreakStillSeen: if the newest run still finds the difference.
+        BreakStillSeen: if the newest run still finds the difference, or could not look.
         PersonRequired: if `actor` is nobody's login.
         ProposalOpen: if it is proposed already.
     """
@@ -59,7 +59,7 @@ def confirm_close_break(break_id: UUID, *, actor: Actor, at: datetime) -> Break:
     Raises:
         BreakMissing: if there is no such break.
         IllegalTransition: if it is not open.
-        BreakStillSeen: if the newest run still finds the difference.
+        BreakStillSeen: if the newest run still finds the difference, or could not look.
         CloseNotProposed: if nobody has proposed it.
         PersonRequired: if `actor` is nobody's login.
         SamePerson: if `actor` is the person who proposed it.
@@ -136,8 +136,8 @@ def _require_closable(found: Break) -> None:
     BreakStep.CLOSE.value.check(BreakState(found.state))
     if selectors.still_seen(found):
         raise errors.BreakStillSeen(
-            f"The run of {found.last_seen_at:%Y-%m-%d %H:%M:%S}Z still finds it; "
-            "correct it, and let a run see that it is gone."
+            f"It was seen at {found.last_seen_at:%Y-%m-%d %H:%M:%S}Z, and the newest run "
+            "still finds it, or could not look; correct it, and let a run see that it is gone."
         )
 
 
