@@ -215,6 +215,7 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = "issuer.backoffice.formats"
 #: How far the demo world's clock is ahead; no such file is read outside it.
 CLOCK_OFFSET_FILE = DATA_DIR / "sandbox" / "clock-offset" if SANDBOX else None
 

@@ -30,6 +30,12 @@ def _waits(attestation: Attestation) -> bool:
     return attestation.state == AttestationState.FROZEN
 
 
+def _to_be_signed(attestation: Attestation) -> str:
+    """Return what one approves: the figures, the whole of it as a PDF, and the hash."""
+    context = {"document": selectors.content_of(attestation), "attestation": attestation}
+    return render_to_string("attestation/to_be_signed.html", context)
+
+
 ACTS: Final = (
     Act(
         name="confirm",
@@ -39,6 +45,7 @@ ACTS: Final = (
         permission=services.CONFIRM_PERMISSION,
         take=lambda row, **asked: services.confirm(row.pk, **asked),
         offered=_waits,
+        shown=_to_be_signed,
     ),
     Act(
         name="decline",

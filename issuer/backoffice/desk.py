@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from issuer.approvals.models import Proposal
 from issuer.approvals.selectors import open_proposals
@@ -171,13 +171,13 @@ def _statements_due(at: datetime) -> Iterator[Task]:
         state=AttestationState.PUBLISHED, valid_until__gt=at
     )
     stated = Attestation.objects.filter(covered).values("program")
-    programs = Program.objects.exclude(pk__in=stated).filter(runs__isnull=False).distinct()
-    for program in programs:
+    programs = Program.objects.exclude(pk__in=stated).filter(runs__isnull=False)
+    for name, reconciled_at in programs.values_list("name").annotate(newest=Max("runs__as_of")):
         yield Task(
             act="Propose attestation",
-            what=f"{program} has none that may be relied on",
+            what=f"{name} has none that may be relied on",
             url=record_url(Attestation._meta.label_lower),
-            since=at,
+            since=reconciled_at,
             permission="attestation.propose_attestation",
         )
 

@@ -61,4 +61,4 @@ def on_account_pages(request: HttpRequest) -> dict[str, Any]:
     """Give the pages about a login what the site's own pages have: colors, sidebar, user menu."""
     if not request.path.startswith("/accounts/"):
         return {}
-    return admin.site.each_context(request)
+    return {**admin.site.each_context(request), "title": "Your login"}

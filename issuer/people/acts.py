@@ -42,12 +42,17 @@ def _always(_row: Any) -> bool:
     return True
 
 
+def _nothing(_row: Any) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Act:
     """What staff may do to a record, or to bring one about.
 
     `take` is called with the record (None where it is brought about), `actor`, `at` and what the
     form asked; it returns the record that was written. `permission` is the full name of a right.
+    `shown` is what of the record one has to see before one acts.
     """
 
     name: str
@@ -57,6 +62,7 @@ class Act:
     take: Callable[..., Any]
     form: type[forms.Form] = NothingAsked
     offered: Callable[[Any], bool] = _always
+    shown: Callable[[Any], str] = _nothing
     grave: bool = False
 
 
@@ -151,6 +157,7 @@ class ActsAdmin(ReadOnlyAdmin):
             "opts": self.opts,
             "act": act,
             "row": row,
+            "shown": act.shown(row) if row else "",
             "form": form,
             "back": self._address_of(row) if row else reverse(self._address("changelist")),
         }

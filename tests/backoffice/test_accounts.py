@@ -2,9 +2,10 @@ from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
-from django.test import Client
+from django.test import Client, RequestFactory
 from pytest_django import Settings
 
+from issuer.backoffice.accounts import StaffAccountAdapter
 from issuer.people.roles import Role
 from tests.make import people
 
@@ -78,11 +79,21 @@ class TestLogout:
 
 
 class TestStaffAccountAdapter:
+    def test_lets_nobody_sign_up(self, rf: RequestFactory) -> None:
+        assert StaffAccountAdapter().is_open_for_signup(rf.get("/")) is False
+
     @pytest.mark.parametrize(
         "address", ["signup/", "password/reset/", "email/", "password/set/", "login/code/"]
     )
     def test_offers_no_way_around_an_administrator(self, client: Client, address: str) -> None:
         assert client.get(f"/accounts/{address}").status_code == 404
+
+
+class TestPassword:
+    def test_is_changed_on_one_page_only(self) -> None:
+        answer = logged_in().get("/admin/password_change/")
+
+        assert answer.headers["Location"] == "/accounts/password/change/"
 
 
 class TestRequireSecondFactor:

@@ -1,9 +1,12 @@
+from datetime import UTC, datetime
+
 import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
 from django.urls import reverse
+from django.utils import formats
 from pytest_django import Settings
 
 from issuer.backoffice import navigation
@@ -82,3 +85,11 @@ class TestRecordUrl:
 
     def test_is_empty_for_what_is_shown_nowhere(self) -> None:
         assert navigation.record_url("gate.scope") == ""
+
+
+class TestFormats:
+    def test_write_days_and_times_as_iso_8601_has_them(self) -> None:
+        moment = datetime(2026, 11, 20, 15, 0, 7, tzinfo=UTC)
+
+        assert formats.localize(moment) == "2026-11-20 15:00:07Z"
+        assert formats.localize(moment.date()) == "2026-11-20"

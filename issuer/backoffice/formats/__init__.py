@@ -1,0 +1,1 @@
+"""How the framework's own pages write dates and times."""
