@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 from issuer.foundation import quantities
 from issuer.instruments import selectors as instruments
@@ -10,6 +11,9 @@ from issuer.kyc import selectors as kyc
 from issuer.parties import selectors as parties
 from issuer.primary_market import errors
 from issuer.primary_market.models import IssuanceRequest
+
+#: NUMERIC(38, 18) has so many digits before the point.
+SHARES_MAX: Final = Decimal(10) ** (quantities.DIGITS - quantities.SCALE)
 
 
 def require_issuance_open(token: Token) -> None:
@@ -66,5 +70,14 @@ def require_unchanged_terms(request: IssuanceRequest, *, at: datetime) -> None:
 
 
 def shares_for(quantity: Decimal, multiplier: Decimal) -> Decimal:
-    """Return the shares to deliver for `quantity` tokens, up to the custodian's nine places."""
-    return quantities.delivery_rounded_up(quantities.EXACT.multiply(quantity, multiplier))
+    """Return the shares to deliver for `quantity` tokens, up to the custodian's nine places.
+
+    Raises:
+        QuantityMalformed: if they are more than the books can count.
+    """
+    shares = quantities.delivery_rounded_up(quantities.EXACT.multiply(quantity, multiplier))
+    if shares >= SHARES_MAX:
+        shown = quantities.to_text(quantity)
+        detail = f"{shown} tokens stand for more shares than can be counted here."
+        raise quantities.QuantityMalformed(detail)
+    return shares

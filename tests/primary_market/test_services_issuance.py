@@ -76,6 +76,12 @@ class TestRequestIssuance:
         assert request.multiplier == Decimal("1.0025")
         assert request.shares == Decimal("0.000000101")  # 0.00000010025, to nine places
 
+    def test_refuses_more_shares_than_the_books_can_count(self, market: Market) -> None:
+        with pytest.raises(QuantityMalformed):
+            request_issuance(market, quantity=Decimal("99999999999999999999.9999999999"))
+
+        assert not IssuanceRequest.objects.exists()
+
     def test_takes_a_reference_that_another_participant_used(self, market: Market) -> None:
         request_issuance(market)
         other = primary_market.market()

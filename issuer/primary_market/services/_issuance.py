@@ -54,7 +54,8 @@ def request_issuance(
         IssuanceClosed: if the token takes no requests.
         KycNotCleared: if the participant's KYC does not cover `at`.
         WalletNotBound: if the participant has not bound the wallet.
-        QuantityMalformed: if `quantity` is not positive.
+        QuantityMalformed: if `quantity` is not positive, or stands for more shares than can be
+            counted.
         QuantityTooFine: if the contract cannot carry `quantity` exactly.
         GateClosed: if the gate of program, token, network or a custodian is not open.
         ClientReferenceUsed: if `client_reference` names an earlier request of the participant.
