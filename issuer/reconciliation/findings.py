@@ -16,6 +16,8 @@ from issuer.reserves.cover import CoverStatus
 CLOSED_BY_PERSONS_ONLY: Final = frozenset(
     {BreakCode.UNA_MINT, BreakCode.SUP_OVER, BreakCode.BAK_SHORT, BreakCode.CUS_SHORT}
 )
+#: NUMERIC(38, 18) has so many digits before the point.
+_COUNTED_MAX: Final = Decimal(10) ** (quantities.DIGITS - quantities.SCALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +74,17 @@ def _of_sources(found: FoundToken) -> Iterator[Finding]:
 def _of_mints(found: FoundToken) -> Iterator[Finding]:
     for event in found.unmatched:
         decimals = event.deployment.decimals
+        # Who mints without us chooses the amount; one that no column holds must be named, too.
+        counted = event.base_units < quantities.to_base_units(_COUNTED_MAX, decimals=decimals)
         yield Finding(
             BreakCode.UNA_MINT,
             Severity.CRITICAL,
             f"Nobody approved the mint to {event.address} on {event.deployment.network}.",
             subject=unmatched_subject(event),
-            quantity=quantities.to_quantity(event.base_units, decimals=decimals),
-            unit=TOKENS,
+            quantity=quantities.to_quantity(event.base_units, decimals=decimals)
+            if counted
+            else None,
+            unit=TOKENS if counted else "",
         )
 
 

@@ -41,6 +41,8 @@ from issuer.reserves.states import ShareHoldState
 #: Tokens that came back for redemption are owed for until they are burned.
 _STILL_OWED = ControlledRole.REDEMPTION
 _NOTHING = Decimal(0)
+#: Whole tokens. No issuer has as many; below it, sums and products fit NUMERIC(38, 18).
+_SUPPLY_MAX = Decimal(10) ** 16
 
 Row = TypeVar("Row")
 
@@ -261,6 +263,9 @@ def _reason(
     if at - snapshot.block_mined_at > age_max:
         mined_at = f"{snapshot.block_mined_at:%Y-%m-%d %H:%M:%S}Z"
         return f"The newest final block of {deployment} that was read is of {mined_at}."
+    supply_max = quantities.to_base_units(_SUPPLY_MAX, decimals=deployment.decimals)
+    if snapshot.total_supply_base_units > supply_max:
+        return f"The supply of {deployment} is more than can be counted here."
     if multiplier is None:
         return f"The books know no multiplier of {deployment} for now."
     on_chain = quantities.to_quantity(snapshot.ui_multiplier_base_units, decimals=quantities.SCALE)

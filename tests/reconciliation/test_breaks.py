@@ -70,6 +70,24 @@ class TestAGraveBreak:
         assert not selectors.still_seen(over)
 
 
+class TestAMintBeyondMeasure:
+    """Whoever has stolen the key chooses the amount; it must not blind us."""
+
+    def test_leaves_cover_unknown_and_is_named(self, at: datetime) -> None:
+        token, deployment, _ = reserves.backed_token(Decimal(1000), at=at)
+        chain.event(deployment, base_units=2**255, seen_at=at)
+        chain.snapshot(deployment, total_supply_base_units=2**255, taken_at=at)
+
+        run = reconciliation.run(token.program, at=at)
+
+        assert run.results.get().status == "UNKNOWN"
+        found = Break.objects.order_by("code")
+        assert [(row.code, row.quantity) for row in found] == [
+            (BreakCode.CHN_SRC, None),
+            (BreakCode.UNA_MINT, None),
+        ]
+
+
 class TestProposeCloseBreak:
     def test_binds_the_proposal_to_what_the_break_is(
         self, over: Break, officer: Actor, at: datetime
