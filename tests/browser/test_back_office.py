@@ -126,6 +126,7 @@ class TestCompliance:
 
         officer = logged_in(visitors, "compliance")
         officer.open(f"/admin/primary_market/issuancerequest/{request.pk}/change/")
+        officer.page.get_by_text("Freeze", exact=True).first.click()
         officer.page.get_by_label("Reason").fill("A sanctions list names a director.")
         officer.take_pictures("request-freeze")
         officer.page.get_by_role("button", name="Freeze").click()
