@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from psycopg import errors as psycopg_errors
@@ -21,7 +20,6 @@ from rest_framework.response import Response
 from issuer.api.errors import (
     Busy,
     ParameterError,
-    RequestTooLarge,
     TooLarge,
     Unauthenticated,
     Unreadable,
@@ -79,8 +77,6 @@ INTERNAL_ERROR: Final = ("internal-error", "Something went wrong on our side")
 
 def to_problem_response(exc: Exception, _context: Mapping[str, Any]) -> Response | None:
     """Translate an anticipated failure; return None for the rest, which stays a 500."""
-    if isinstance(exc, RequestDataTooBig):
-        exc = RequestTooLarge("The body is larger than any that is taken here.")
     if isinstance(exc.__cause__, psycopg_errors.LockNotAvailable):
         exc = Busy("Another request holds what this one needs; nothing was changed.")
     if isinstance(exc, errors.DomainError):
@@ -187,12 +183,9 @@ def _places(detail: Any, pointer: str = "") -> Iterator[dict[str, str]]:
             for key, child in detail.items():
                 step = "" if key == "non_field_errors" else f"/{_escaped(str(key))}"
                 yield from _places(child, pointer + step)
-        case list() | tuple() if all(isinstance(child, str) for child in detail):
+        case list() | tuple():
             for message in detail:
                 yield {"pointer": f"#{pointer}", "detail": str(message), "code": message.code}
-        case list() | tuple():
-            for index, child in enumerate(detail):
-                yield from _places(child, f"{pointer}/{index}")
 
 
 def _escaped(key: str) -> str:

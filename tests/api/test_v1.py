@@ -1,5 +1,8 @@
 """The resources of the first version, from outside."""
 
+import hashlib
+import io
+import zipfile
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,6 +25,7 @@ from issuer.primary_market.models import IssuanceRequest
 from issuer.primary_market.states import IssuanceState
 from tests.api.test_idempotency import body_for
 from tests.make import api, chain, gate, instruments, primary_market
+from tests.make import attestation as make_attestation
 from tests.make.api import Partner, problem
 from tests.make.chain import ADMIN_KEY
 from tests.make.primary_market import Market
@@ -421,6 +425,41 @@ class TestAttestations:
         for part in ("", "/document", "/pdf", "/package"):
             refused = anybody.get(f"attestations/{uuid7()}{part}")
             assert problem(refused) == (404, "attestation-missing")
+
+    def test_shows_what_was_published_with_its_files_to_the_byte(self, anybody: Partner) -> None:
+        at = clock.now()
+        world = make_attestation.world(at=at)
+        make_attestation.frozen(make_attestation.world(at=at), at=at)  # not public
+        published = make_attestation.published(world, at=at)
+
+        [shown] = anybody.get("attestations").json()["results"]
+
+        assert shown == anybody.get(f"attestations/{published.pk}").json()
+        assert shown["id"] == str(published.pk)
+        assert (shown["sequence"], shown["state"], shown["status"]) == (1, "PUBLISHED", "COVERED")
+        document = anybody.get(_path(shown["document"]))
+        assert hashlib.sha256(document.content).hexdigest() == shown["sha256"]
+        assert document.content == bytes(published.document or b"")
+        pdf = anybody.get(_path(shown["pdf"]), Accept="application/pdf")
+        assert pdf.headers["Content-Type"] == "application/pdf"
+        assert pdf.content.startswith(b"%PDF-")
+        package = anybody.get(_path(shown["package"]))
+        names = {
+            name.rpartition("/")[2]
+            for name in zipfile.ZipFile(io.BytesIO(package.content)).namelist()
+        }
+        assert {"verify_offline.py", "SHA256SUMS", "VERIFY.md"} <= names
+
+    def test_files_are_not_sent_twice(self, anybody: Partner) -> None:
+        at = clock.now()
+        published = make_attestation.published(make_attestation.world(at=at), at=at)
+        path = f"attestations/{published.pk}/document"
+        first = anybody.get(path)
+        assert first.headers["ETag"] == f'"{published.sha256}"'
+
+        again = anybody.get(path, **{"If-None-Match": first.headers["ETag"]})
+
+        assert (again.status_code, again.content) == (304, b"")
 
 
 def _ids(page: dict[str, Any]) -> list[str]:
