@@ -153,7 +153,7 @@ def _account_figures(
         and position is None
         and account.opened_at.date() <= statement.as_of_date
     ):
-        reason = f"{statement} leaves account {account.reference} out"
+        reason = f"{statement} leaves the account of {account.token} out"  # read by the public
     token, reference = account.token, account.reference
     return AccountFigures(
         account=account,

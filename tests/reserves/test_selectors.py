@@ -282,7 +282,7 @@ class TestUnknown:
                 id="no multiplier",
             ),
             pytest.param(a_silent_custodian, "held", "no statement of", id="no statement"),
-            pytest.param(an_account_left_out, "held", "leaves account", id="no position"),
+            pytest.param(an_account_left_out, "held", "leaves the account of", id="no position"),
         ],
     )
     def test_gives_a_reason_instead_of_a_number(
