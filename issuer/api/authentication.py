@@ -51,9 +51,6 @@ class KeyAuthentication(BaseAuthentication):
         key = selectors.key_in_force(text.strip(), at=clock.now())
         return Caller(key), key
 
-    def authenticate_header(self, request: Request) -> str:
-        return SCHEME
-
 
 class ScopeOfMethod(BasePermission):
     """Reading needs the scope READ, everything else TRADE."""

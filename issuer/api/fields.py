@@ -37,9 +37,6 @@ class QuantityField(serializers.Field):
             self.fail("not_a_string")
         return quantities.from_text(data)
 
-    def to_representation(self, value: Decimal) -> str:
-        return quantities.to_text(value)
-
 
 class StrictCharField(serializers.CharField):
     """Text as it was sent; numbers and booleans are no text."""

@@ -83,9 +83,6 @@ class AttestationDetail(ApiView):
 class AsItIs(BaseContentNegotiation):
     """Files have the one form they were signed in, whatever the caller would like best."""
 
-    def select_parser(self, request: Request, parsers: Any) -> Any:
-        return parsers[0]
-
     def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
         return renderers[0], renderers[0].media_type
 
