@@ -114,16 +114,35 @@ class CustodyAccountAdmin(ActsAdmin, ModelAdmin):
     )
 
 
+def _shares(name: str, label: str, *, stored: bool = True) -> Any:
+    """Return a column of a list that writes the quantity `name` of a row."""
+
+    @admin.display(description=label, ordering=name if stored else None)
+    def shown(row: Any) -> SafeString:
+        return screens.quantity(getattr(row, name))
+
+    return shown
+
+
+_QUANTITIES: Final = (
+    _shares("settled", "Settled"),
+    _shares("pending_receipt", "Pending receipt"),
+    _shares("pending_delivery", "Pending delivery"),
+    _shares("lent", "Lent"),
+    _shares("blocked", "Blocked"),
+    _shares("pledged", "Pledged"),
+    _shares("eligible", "Counts for backing", stored=False),
+)
+
+
 class PositionInline(ReadOnlyAdmin, TabularInline):
     """The lines of a statement."""
 
     model = Position
-    fields = (
-        *("account", "isin", "settled", "pending_receipt", "pending_delivery"),
-        *("lent", "blocked", "pledged"),
-    )
+    fields = ("account", "isin", *_QUANTITIES)
     readonly_fields = fields
     extra = 0
+    hide_title = True
 
 
 @admin.register(Statement)
@@ -224,10 +243,7 @@ class StatementAdmin(ReadOnlyAdmin, ModelAdmin):
 class PositionAdmin(ReadOnlyAdmin, ModelAdmin):
     """What statements say of each account."""
 
-    list_display = (
-        *("account", "as_of", "settled_shares", "pending_receipt_shares"),
-        *("encumbered_shares", "eligible_shares", "statement"),
-    )
+    list_display = ("account", "as_of", *_QUANTITIES, "statement")
     list_filter = ("account__custodian", "account__token")
     list_select_related = ("account__token", "account__custodian__entity", "statement")
     search_fields = ("account__reference", "isin", "statement__reference")
@@ -241,22 +257,6 @@ class PositionAdmin(ReadOnlyAdmin, ModelAdmin):
     @admin.display(description="As of", ordering="statement__as_of_date")
     def as_of(self, position: Position) -> SafeString:
         return screens.utc(position.statement.as_of_date)
-
-    @admin.display(description="Settled", ordering="settled")
-    def settled_shares(self, position: Position) -> SafeString:
-        return screens.quantity(position.settled)
-
-    @admin.display(description="Pending receipt", ordering="pending_receipt")
-    def pending_receipt_shares(self, position: Position) -> SafeString:
-        return screens.quantity(position.pending_receipt)
-
-    @admin.display(description="Leaving, lent or blocked")
-    def encumbered_shares(self, position: Position) -> SafeString:
-        return screens.quantity(position.settled - position.eligible)
-
-    @admin.display(description="Counts for backing")
-    def eligible_shares(self, position: Position) -> SafeString:
-        return screens.quantity(position.eligible)
 
 
 class InstructionTransitionInline(ReadOnlyAdmin, TabularInline):

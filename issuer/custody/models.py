@@ -138,7 +138,7 @@ class Position(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.account}: {self.settled}"
+        return f"{self.account}: {quantities.to_text(self.settled)}"
 
     @property
     def eligible(self) -> Decimal:
@@ -221,7 +221,7 @@ class SettlementInstruction(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_purpose_display()}: {self.quantity} into {self.account}"
+        return f"{quantities.to_text(self.quantity)} shares into {self.account}"
 
 
 class InstructionTransition(models.Model):

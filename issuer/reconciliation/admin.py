@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
@@ -156,21 +157,18 @@ class RunAdmin(ReadOnlyAdmin, ModelAdmin):
 class BreakAdmin(ActsAdmin, ModelAdmin):
     """The desk: what is open first, the gravest and oldest at the top."""
 
-    list_display = (
-        *("grade", "name", "token", "difference", "status", "opened_at", "last_seen_at"),
-        "detail",
-    )
+    list_display = ("grade", "name", "token", "difference", "status", "opened_at", "detail")
     list_display_links = ("name",)
     list_filter = ("state", "severity", "code", "token__program", "token")
     list_select_related = ("token",)
     search_fields = ("token__symbol", "code", "subject", "detail")
     show_full_result_count = False
     fields = (
-        *("token", "code", "grade", "subject", "difference", "unit", "detail", "status"),
+        *("token", "name", "grade", "subject", "difference", "detail", "status"),
         *("opened_at", "opened_run", "last_seen_at", "last_seen_run", "proposed"),
         *("ended_at", "ended_run", "explanation"),
     )
-    readonly_fields = ("grade", "difference", "status", "proposed")
+    readonly_fields = ("name", "grade", "difference", "status", "proposed")
     acts = ACTS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Break]:
@@ -194,7 +192,9 @@ class BreakAdmin(ActsAdmin, ModelAdmin):
 
     @admin.display(description="Difference", ordering="quantity")
     def difference(self, row: Break) -> SafeString | str:
-        return "–" if row.quantity is None else screens.quantity(row.quantity)
+        if row.quantity is None:
+            return "–"
+        return format_html("{} {}", screens.exact(row.quantity), row.unit)
 
     @admin.display(description="Proposed")
     def proposed(self, row: Break) -> str:

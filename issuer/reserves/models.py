@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from issuer.foundation import quantities
 from issuer.foundation.fields import IdField, QuantityField
 from issuer.reserves.states import ShareHoldState
 
@@ -47,4 +48,4 @@ class ShareHold(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.quantity} shares for {self.request_id}"
+        return f"{quantities.to_text(self.quantity)} shares for {self.request_id}"

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 import pytest
+from playwright.sync_api import FilePayload
 
 from issuer.custody.models import Statement
 from issuer.primary_market.states import IssuanceState
@@ -40,7 +41,7 @@ class TestDroppingAStatement:
         def drop(name: str, content: bytes) -> None:
             officer.open("/admin/custody/statement/add/")
             page.get_by_role("combobox", name="Custodian").select_option(str(account.custodian.pk))
-            file = {"name": name, "mimeType": "text/csv", "buffer": content}
+            file = FilePayload(name=name, mimeType="text/csv", buffer=content)
             page.locator("input[type=file]").set_input_files(file)
             page.get_by_role("button", name="Look at the file").click()
 

@@ -30,6 +30,18 @@ class TestQuantity:
         assert screens.quantity(None) == '<span class="not-known">not known</span>'
 
 
+class TestExact:
+    def test_writes_every_digit(self) -> None:
+        written = screens.exact(Decimal("-1234.000000000000000001"))
+
+        assert written == (
+            '<data class="figure" value="-1234.000000000000000001">-1,234.000000000000000001</data>'
+        )
+
+    def test_says_that_it_is_not_known(self) -> None:
+        assert screens.exact(None) == '<span class="not-known">not known</span>'
+
+
 class TestPercent:
     def test_writes_basis_points_with_two_decimals(self) -> None:
         expected = '<data class="figure" value="10051">100.51 %</data>'

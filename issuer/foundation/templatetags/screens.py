@@ -61,6 +61,15 @@ def quantity(value: Decimal | None) -> SafeString:
 
 
 @register.filter
+def exact(value: Decimal | None) -> SafeString:
+    """Write a quantity with its thousands apart and to its last digit."""
+    if value is None:
+        return _UNKNOWN
+    text = quantities.to_text(value)
+    return format_html('<data class="figure" value="{}">{}</data>', text, separated(text))
+
+
+@register.filter
 def percent(bps: int | None) -> SafeString:
     """Write basis points as a percentage with two decimals."""
     if bps is None:
