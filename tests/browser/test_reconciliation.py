@@ -47,10 +47,10 @@ class TestDroppingAStatement:
 
         officer.take_pictures_of("/admin/custody/statement/add/", "drop")
         drop("cut-off.csv", raw[:-9])
-        assert "A part of the statement is missing" in officer.text()
+        page.get_by_text("A part of the statement is missing").wait_for()
         officer.take_pictures("drop-refused")
         drop("statement.csv", raw)
-        assert "Not taken in yet" in officer.text()
+        page.get_by_text("Not taken in yet").wait_for()
         assert officer.fits()
         officer.take_pictures("drop-preview")
         assert Statement.objects.filter(custodian=account.custodian).count() == 1
