@@ -58,7 +58,7 @@ def server_account() -> Account:
     """
     if os.geteuid() != 0:
         me = pwd.getpwuid(os.geteuid())
-        return Account(me.pw_name, me.pw_uid, me.pw_gid)
+        return Account(me.pw_name, me.pw_uid, os.getegid())
     for name in _ACCOUNTS:
         try:
             entry = pwd.getpwnam(name)
@@ -187,8 +187,7 @@ class EmbeddedPostgres:
                 self.data_directory.mkdir(parents=True)
                 self.data_directory.chmod(0o755)
             self._home.mkdir(mode=0o700, exist_ok=True)
-            if os.geteuid() == 0:
-                os.chown(self._home, account.uid, account.gid)
+            os.chown(self._home, account.uid, account.gid)
             if not os.access(self._home, os.R_OK | os.W_OK | os.X_OK):
                 raise PermissionError
         except OSError as exc:
@@ -239,8 +238,7 @@ class EmbeddedPostgres:
         found = directory.lstat()
         if directory.is_symlink() or found.st_uid not in {account.uid, os.geteuid()}:
             raise ServerRefused(f"{directory} belongs to somebody else; remove it.")
-        if os.geteuid() == 0:
-            os.chown(directory, account.uid, account.gid)
+        os.chown(directory, account.uid, account.gid)
         directory.chmod(0o700)
 
     def _initialize(self, account: Account) -> None:
@@ -274,8 +272,7 @@ class EmbeddedPostgres:
         for name, content in rules.items():
             file = self.cluster / name
             file.write_text(content, encoding="utf-8")
-            if os.geteuid() == 0:
-                os.chown(file, account.uid, account.gid)
+            os.chown(file, account.uid, account.gid)
 
 
 @dataclass

@@ -35,6 +35,25 @@ def connect(data: Path) -> psycopg.Connection[tuple[object, ...]]:
     return psycopg.connect(embedded.database_url(data), autocommit=True)
 
 
+class TestServerAccount:
+    def test_is_ours_when_we_are_somebody(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "geteuid", lambda: 65534)
+
+        account = embedded.server_account()
+
+        assert (account.name, account.uid, account.gid) == ("nobody", 65534, os.getegid())
+        assert embedded.as_account(account) == {"cwd": "/"}
+
+    @as_root
+    def test_is_refused_where_there_is_none_for_root(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(embedded, "_ACCOUNTS", ("nowhere-to-be-found", "nobody"))
+        assert embedded.server_account().name == "nobody"
+
+        monkeypatch.setattr(embedded, "_ACCOUNTS", ("nowhere-to-be-found",))
+        with pytest.raises(ServerRefused, match="there is no user nowhere-to-be-found"):
+            embedded.server_account()
+
+
 class TestStart:
     def test_keeps_its_data_and_leaves_nothing_elsewhere(self, data: Path) -> None:
         with running(data) as first:

@@ -1,10 +1,12 @@
 """The parts of one machine that can be tried alone; test_up.py tries them together."""
 
+import io
 import socket
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from pytest_django import Settings
 
 from issuer.operations import parts
@@ -57,6 +59,19 @@ class TestStaticFiles:
 class TestMigrations:
     def test_say_how_many_were_applied(self) -> None:
         assert parts.migrations().work() == "none to apply"
+
+    def test_are_applied_and_files_collected_by_one_command(
+        self, settings: Settings, tmp_path: Path
+    ) -> None:
+        (tmp_path / "style.css").write_text("a {}")
+        settings.STATICFILES_DIRS = [tmp_path]
+        settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
+        settings.STATIC_ROOT = tmp_path / "static"
+        said = io.StringIO()
+
+        call_command("prepare", stdout=said)
+
+        assert said.getvalue() == "migrations: none to apply\nstatic: collected\n"
 
 
 class TestRequireFree:
