@@ -39,7 +39,7 @@ deployment: for-test ## Django's checks of a production environment
 	@.ci/as-production $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 unit: for-test ## the tests, with coverage; ARGS=tests/ledger runs one room's
-	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term $(ARGS)
 
 browser: for-test ## only the tests that drive a browser
 	$(BIN)/pytest -m browser $(ARGS)

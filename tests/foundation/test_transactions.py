@@ -1,16 +1,9 @@
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from issuer.foundation.errors import Conflict
+from issuer.foundation.errors import Malformed
 from issuer.foundation.transactions import HORIZON, require_transaction, translating
 from issuer.people.models import Person
-
-
-class Taken(Conflict):
-    """A refusal for these tests only."""
-
-    code = "taken-in-tests"
-    title = "Taken"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -27,26 +20,26 @@ class TestRequireTransaction:
 @pytest.mark.django_db
 class TestTranslating:
     def test_turns_a_violation_into_its_refusal(self) -> None:
-        taken = Taken("Persons have names.")
+        nameless = Malformed("Persons have names.")
 
-        with pytest.raises(Taken) as refusal, translating({"person_has_a_name": taken}):
+        with pytest.raises(Malformed) as refusal, translating({"person_has_a_name": nameless}):
             Person.objects.create(name="")
 
-        assert refusal.value is taken
+        assert refusal.value is nameless
         assert isinstance(refusal.value.__cause__, IntegrityError)
         assert not Person.objects.exists()  # the transaction is still usable
 
     def test_lets_other_violations_be_bugs(self) -> None:
         with (
             pytest.raises(IntegrityError, match="person_has_a_name"),
-            translating({"another_constraint": Taken("No.")}),
+            translating({"another_constraint": Malformed("No.")}),
         ):
             Person.objects.create(name="")
 
     def test_lets_errors_be_bugs_that_no_constraint_raised(self) -> None:
         with (
             pytest.raises(IntegrityError, match="by hand"),
-            translating({"person_has_a_name": Taken("No.")}),
+            translating({"person_has_a_name": Malformed("No.")}),
         ):
             raise IntegrityError("by hand")
 

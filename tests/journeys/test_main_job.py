@@ -19,7 +19,7 @@ import pikepdf
 import pytest
 from django.conf import settings
 
-pytestmark = [pytest.mark.xdist_group("journey"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 STEPS = [
     "The world",
@@ -64,7 +64,8 @@ def told() -> Iterator[Told]:
     surroundings = {
         name: value
         for name, value in os.environ.items()
-        if name not in {"DATABASE_URL", "DATA_DIR", "SANDBOX"} and not name.startswith("PYTEST")
+        if name not in {"BROKER_URL", "DATABASE_URL", "DATA_DIR", "SANDBOX"}
+        and not name.startswith("PYTEST")
     }
     ended = subprocess.run(
         [sys.executable, "manage.py", "demo", "--once"],
