@@ -11,9 +11,10 @@ from pytest_django import Settings
 
 from issuer.foundation import actors
 from issuer.foundation.actors import Actor, ActorKind
-from issuer.operations import embedded
+from issuer.operations import databases, embedded
 from issuer.people.roles import Role
 
+_OWN_SERVER = "TESTS_START_THEIR_OWN_SERVER"
 _running = pytest.StashKey[embedded.RunningPostgres]()
 
 #: A test database need not survive the machine.
@@ -21,11 +22,16 @@ _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Set the environment before Django reads it; only the first process starts a server."""
+    """Set the environment before Django reads it, and start a server.
+
+    Each worker has one of its own: a server gives transaction ids to all its databases alike, so
+    an open transaction of one worker would hold up what another waits to read.
+    """
     os.environ["SANDBOX"] = "1"
     os.environ["DJANGO_SETTINGS_MODULE"] = "issuer.settings"
     os.environ["BROKER_URL"] = "memory://"  # tests call the tasks themselves
-    if "DATABASE_URL" not in os.environ:  # workers inherit it from the process that starts them
+    if "DATABASE_URL" not in os.environ or _OWN_SERVER in os.environ:
+        os.environ[_OWN_SERVER] = "1"  # tells the workers that nobody else named the database
         data = Path(tempfile.mkdtemp(prefix="issuer-tests-"))
         data.chmod(0o755)  # PostgreSQL may run as another user
         server = embedded.EmbeddedPostgres(data, settings=_FAST)
@@ -34,6 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["DATA_DIR"] = str(data)
 
     from django.conf import settings  # reads the environment, so not before it is set
+
+    # A worker has read it before, from the process that started it.
+    settings.DATABASES["default"]["HOST"] = databases.entry(os.environ["DATABASE_URL"])["HOST"]
 
     # Pages are tested without collecting files first, and logins without a second of hashing.
     settings.STORAGES["staticfiles"]["BACKEND"] = (

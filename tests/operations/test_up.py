@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 180.0
 METRICS_TOKEN = "m" * 32
 PARTS = {"database", "worker", "beat", "web"}
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("up")]
+pytestmark = pytest.mark.slow
 
 
 def free_port() -> int:
