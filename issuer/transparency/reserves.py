@@ -1,12 +1,12 @@
 """What the public page says: the equation of every token, and what it is made of."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Max, Min, Q, QuerySet
+from django.db.models import Max, QuerySet
 
 from issuer.attestation.models import Attestation
 from issuer.attestation.selectors import OUT
@@ -15,13 +15,13 @@ from issuer.gate.models import GateState, Hold
 from issuer.gate.selectors import tightest
 from issuer.instruments.models import Token
 from issuer.parties.models import Program
-from issuer.reconciliation.models import Break, Run, TokenResult
+from issuer.reconciliation.history import History, history_of, standing_since
+from issuer.reconciliation.models import Break, Run
 from issuer.reconciliation.states import BreakState
 from issuer.reserves.cover import SEVERITY, Cover, CoverStatus
 from issuer.reserves.figures import DeploymentFigures, Excluded, TokenFigures
 from issuer.reserves.gates import holds_on
 from issuer.reserves.selectors import figures_of
-from issuer.transparency.history import History, history_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def public_reserves(*, at: datetime) -> PublicReserves:
     figures = figures_of(tokens, at=at)
     covers = {token_id: found.cover for token_id, found in figures.items()}
     holds = holds_on(tokens)
-    since = _since({token_id: cover.status for token_id, cover in covers.items()})
+    since = standing_since({token_id: cover.status for token_id, cover in covers.items()})
     reconciled_at = _reconciled_at({token.program_id for token in tokens})
     due = timedelta(minutes=settings.RECONCILIATION_DUE_MINUTES)
     return PublicReserves(
@@ -184,23 +184,3 @@ def _reconciled_at(programs: Iterable[UUID]) -> datetime | None:
     newest = Run.objects.filter(program__in=programs).order_by().values_list("program")
     found = dict(newest.annotate(newest=Max("as_of")))
     return min(found.values(), default=None) if set(found) == set(programs) else None
-
-
-def _since(statuses: Mapping[UUID, CoverStatus]) -> dict[UUID, datetime]:
-    """Return from which reconciliation on each token that is not covered has been as it is."""
-    present = {
-        token_id: status for token_id, status in statuses.items() if status != CoverStatus.COVERED
-    }
-    otherwise: dict[UUID, datetime] = {}
-    seen = TokenResult.objects.filter(token__in=present).order_by()
-    for token_id, status, last in seen.values_list("token_id", "status").annotate(
-        last=Max("run__as_of")
-    ):
-        if status != present[token_id]:
-            otherwise[token_id] = max(last, otherwise.get(token_id, last))
-    unbroken = Q(pk=None)
-    for token_id in present:
-        after = otherwise.get(token_id)
-        unbroken |= Q(token_id=token_id) & (Q() if after is None else Q(run__as_of__gt=after))
-    starts = TokenResult.objects.filter(unbroken).order_by().values_list("token_id")
-    return dict(starts.annotate(start=Min("run__as_of")))

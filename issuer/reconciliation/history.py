@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Max, Min, Q
 from django.db.models.functions import TruncHour
 
 from issuer.foundation.charts import LineChart, line_chart
@@ -57,8 +57,13 @@ class History:
     rows: tuple[tuple[datetime, tuple[Low, ...]], ...]
 
 
-def history_of(tokens: Sequence[Token], *, at: datetime) -> History:
-    """Return how the cover of each token went until `at`, from every reconciliation."""
+def history_of(
+    tokens: Sequence[Token], *, at: datetime, width: int = CHART_WIDTH, height: int = CHART_HEIGHT
+) -> History:
+    """Return how the cover of each token went until `at`, from every reconciliation.
+
+    The lines are drawn in boxes of `width` by `height` pixels.
+    """
     found = (
         TokenResult.objects.filter(run__as_of__gt=at - REACH, run__as_of__lte=at)
         .annotate(hour=TruncHour("run__as_of", tzinfo=UTC))
@@ -73,12 +78,37 @@ def history_of(tokens: Sequence[Token], *, at: datetime) -> History:
     periods = _by_day(hours) if daily else hours
     return History(
         unit="day" if daily else "hour",
-        tokens=tuple(TokenHistory(token, _chart(token, periods)) for token in tokens),
+        tokens=tuple(
+            TokenHistory(token, _chart(token, periods, width, height)) for token in tokens
+        ),
         rows=tuple(
             (start, tuple(periods[start].get(token.pk, NOTHING_FOUND) for token in tokens))
             for start in sorted(periods, reverse=True)
         ),
     )
+
+
+def standing_since(statuses: Mapping[UUID, CoverStatus]) -> dict[UUID, datetime]:
+    """Return from which reconciliation on each token that is not covered has been as it is.
+
+    `statuses` is what is found now, by token; one that no reconciliation has found yet is left out.
+    """
+    present = {
+        token_id: status for token_id, status in statuses.items() if status != CoverStatus.COVERED
+    }
+    otherwise: dict[UUID, datetime] = {}
+    seen = TokenResult.objects.filter(token__in=present).order_by()
+    for token_id, status, last in seen.values_list("token_id", "status").annotate(
+        last=Max("run__as_of")
+    ):
+        if status != present[token_id]:
+            otherwise[token_id] = max(last, otherwise.get(token_id, last))
+    unbroken = Q(pk=None)
+    for token_id in present:
+        after = otherwise.get(token_id)
+        unbroken |= Q(token_id=token_id) & (Q() if after is None else Q(run__as_of__gt=after))
+    starts = TokenResult.objects.filter(unbroken).order_by().values_list("token_id")
+    return dict(starts.annotate(start=Min("run__as_of")))
 
 
 def _by_day(hours: Mapping[datetime, Lows]) -> dict[datetime, Lows]:
@@ -92,9 +122,11 @@ def _by_day(hours: Mapping[datetime, Lows]) -> dict[datetime, Lows]:
     return days
 
 
-def _chart(token: Token, periods: Mapping[datetime, Lows]) -> LineChart | None:
+def _chart(
+    token: Token, periods: Mapping[datetime, Lows], width: int, height: int
+) -> LineChart | None:
     points = [
         (int(start.timestamp()), periods[start].get(token.pk, NOTHING_FOUND).bps)
         for start in sorted(periods)
     ]
-    return line_chart(points, width=CHART_WIDTH, height=CHART_HEIGHT, guide=FULL_COVER_BPS)
+    return line_chart(points, width=width, height=height, guide=FULL_COVER_BPS)

@@ -4,9 +4,9 @@ from decimal import Decimal
 import pytest
 
 from issuer.instruments.models import Token
+from issuer.reconciliation.history import Low, history_of
 from issuer.reconciliation.models import Run, TokenResult
 from issuer.reserves.cover import CoverStatus
-from issuer.transparency.history import Low, history_of
 from tests.make import instruments
 
 pytestmark = pytest.mark.django_db
