@@ -181,7 +181,7 @@ MAKERS: dict[Callable[[], object], Iterable[str]] = {
     make_issuance: [
         "approvals_approval",
         "chain_intenttransition",
-        "chain_mintattempt",
+        "chain_transactionattempt",
         "custody_instructiontransition",
         "custody_position",
         "custody_statement",

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from issuer.backoffice.actors import names_of
 from issuer.backoffice.desk import may
-from issuer.chain.models import MintIntent
+from issuer.chain.models import TransactionIntent
 from issuer.chain.states import IntentState
 from issuer.foundation import clock
 from issuer.foundation.errors import DomainError
@@ -249,17 +249,17 @@ def _offer(act: Act, view: ApprovalView, user: User) -> Offer:
     return Offer(act, form, tuple(refusals))
 
 
-def _intents(issuance: IssuanceRequest) -> QuerySet[MintIntent]:
+def _intents(issuance: IssuanceRequest) -> QuerySet[TransactionIntent]:
     """Return the mints of a request, the newest first; all but the last have failed."""
     return (
-        MintIntent.objects.filter(request_id=issuance.pk)
+        TransactionIntent.objects.filter(request_id=issuance.pk)
         .select_related("deployment__network", "event")
         .prefetch_related("attempts", "transitions")
         .order_by("-id")
     )
 
 
-def _stages(intent: MintIntent) -> list[Stage]:
+def _stages(intent: TransactionIntent) -> list[Stage]:
     """Return how far a mint has come on its way into the books."""
     way = [
         (IntentState.SIGNED, "Signed"),

@@ -54,7 +54,7 @@ AREAS: Final = (
         "Chains",
         "link",
         (
-            ("Mints", "chain.mintintent"),
+            ("Transactions", "chain.transactionintent"),
             ("Supply", "chain.supplysnapshot"),
             ("Events", "chain.chainevent"),
             ("Trouble", "chain.networktrouble"),

@@ -14,7 +14,7 @@ from issuer.attestation.states import AttestationState
 from issuer.backoffice import desk
 from issuer.backoffice.desk import Task
 from issuer.backoffice.navigation import record_url
-from issuer.chain.models import MintIntent
+from issuer.chain.models import TransactionIntent
 from issuer.chain.states import LIVE_STATES
 from issuer.custody.models import SettlementInstruction
 from issuer.custody.states import InstructionState
@@ -202,10 +202,10 @@ def _flows() -> Iterable[Flow]:
         if count := counts.get(state):
             what = f"{'issuance' if count == 1 else 'issuances'} {state.label.lower()}"
             yield Flow(count, what, f"{listing}?state__exact={state}")
-    live = MintIntent.objects.filter(state__in=sorted(LIVE_STATES)).count()
+    live = TransactionIntent.objects.filter(state__in=sorted(LIVE_STATES)).count()
     if live:
         what = "mint not final" if live == 1 else "mints not final"
-        yield Flow(live, what, record_url(MintIntent._meta.label_lower))
+        yield Flow(live, what, record_url(TransactionIntent._meta.label_lower))
 
 
 def _lowest(figures: Iterable[int | None]) -> int | None:

@@ -6,10 +6,10 @@ from unfold.admin import ModelAdmin, TabularInline
 from issuer.chain.models import (
     ChainEvent,
     IntentTransition,
-    MintAttempt,
-    MintIntent,
     NetworkTrouble,
     SupplySnapshot,
+    TransactionAttempt,
+    TransactionIntent,
 )
 from issuer.foundation.admin import ReadOnlyAdmin
 
@@ -51,10 +51,10 @@ class NetworkTroubleAdmin(ReadOnlyAdmin, ModelAdmin):
     show_full_result_count = False
 
 
-class MintAttemptInline(ReadOnlyAdmin, TabularInline):
+class TransactionAttemptInline(ReadOnlyAdmin, TabularInline):
     """The tries at a mint, under it; the signed bytes stay in the database."""
 
-    model = MintAttempt
+    model = TransactionAttempt
     fields = ("transaction_hash", "max_fee_per_gas", "max_priority_fee_per_gas", "signed_at")
     extra = 0
 
@@ -66,8 +66,8 @@ class IntentTransitionInline(ReadOnlyAdmin, TabularInline):
     extra = 0
 
 
-@admin.register(MintIntent)
-class MintIntentAdmin(ReadOnlyAdmin, ModelAdmin):
+@admin.register(TransactionIntent)
+class TransactionIntentAdmin(ReadOnlyAdmin, ModelAdmin):
     """The mints that we committed ourselves to, with every try and step."""
 
     list_display = ("request_id", "deployment", "base_units", "recipient", "state", "signed_at")
@@ -77,5 +77,5 @@ class MintIntentAdmin(ReadOnlyAdmin, ModelAdmin):
     date_hierarchy = "signed_at"
     ordering = ("-signed_at", "-id")
     readonly_fields = ("state",)
-    inlines = (MintAttemptInline, IntentTransitionInline)
+    inlines = (TransactionAttemptInline, IntentTransitionInline)
     show_full_result_count = False

@@ -34,11 +34,11 @@ class NetworkNotConfigured(errors.Unavailable):
     title = "The network is not configured"
 
 
-class MintAlreadyIntended(errors.Conflict):
-    """A mint for the request is under way or done; a second one would mint twice."""
+class TransactionAlreadyIntended(errors.Conflict):
+    """A transaction for the request is under way or done; a second one would do it twice."""
 
-    code = "mint-already-intended"
-    title = "A mint for this request is under way or done"
+    code = "transaction-already-intended"
+    title = "A transaction for this request is under way or done"
 
 
 class SignerMismatch(errors.Conflict):
@@ -48,18 +48,18 @@ class SignerMismatch(errors.Conflict):
     title = "The signer does not hold the account's key"
 
 
-class MintRefusedByContract(errors.Conflict):
-    """The contract would revert the mint, so none is signed."""
+class TransactionRefusedByContract(errors.Conflict):
+    """The contract would revert the transaction, so none is signed."""
 
-    code = "mint-refused-by-contract"
-    title = "The contract would refuse the mint"
+    code = "transaction-refused-by-contract"
+    title = "The contract would refuse the transaction"
 
 
-class MintIntentChanged(errors.Conflict):
-    """A mint intent is no longer what its signed bytes say, or not where it was."""
+class IntentChanged(errors.Conflict):
+    """An intent is no longer what its signed bytes say, or not where it was."""
 
-    code = "mint-intent-changed"
-    title = "The mint is no longer as it was signed"
+    code = "intent-changed"
+    title = "The transaction is no longer as it was signed"
 
 
 class FeesTooHigh(errors.Conflict):

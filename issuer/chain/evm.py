@@ -8,7 +8,7 @@ import msgspec
 from eth_utils.address import to_checksum_address
 
 from issuer.chain import token_contract
-from issuer.chain.errors import ChainUnavailable, MintRefusedByContract, NodeRefused
+from issuer.chain.errors import ChainUnavailable, NodeRefused, TransactionRefusedByContract
 from issuer.chain.readers import Block, FeeQuote, Receipt, SupplyChange
 from issuer.chain.rpc import Call, JsonRpc
 from issuer.chain.states import EventKind
@@ -251,12 +251,12 @@ def _change(
     )
 
 
-def _refusal_of_contract(refusal: NodeRefused) -> ChainUnavailable | MintRefusedByContract:
+def _refusal_of_contract(refusal: NodeRefused) -> ChainUnavailable | TransactionRefusedByContract:
     """Tell a contract that would revert from a node that would not say."""
     if not refusal.data and "revert" not in refusal.message.lower():
         return refusal
     name = token_contract.name_of_error(refusal.data) or "no reason that it names"
-    return MintRefusedByContract(f"The contract would refuse the mint: {name}.", error=name)
+    return TransactionRefusedByContract(f"The contract would refuse the mint: {name}.", error=name)
 
 
 def _logs_of(contract: str, first: int, last: Block, topics: Sequence[Any]) -> dict[str, Any]:

@@ -163,7 +163,7 @@ class SignerAccount(models.Model):
         return f"{self.address} on {self.network}"
 
 
-class MintIntent(models.Model):
+class TransactionIntent(models.Model):
     """A mint that we committed to before we told the chain. Only `services` write `state`.
 
     `request_id` is the issuance request; on chain it is that UUID in the low 16 bytes of a
@@ -171,9 +171,7 @@ class MintIntent(models.Model):
     """
 
     id = IdField()
-    deployment = models.ForeignKey(
-        "instruments.Deployment", models.PROTECT, related_name="mint_intents"
-    )
+    deployment = models.ForeignKey("instruments.Deployment", models.PROTECT, related_name="intents")
     signer_account = models.ForeignKey(SignerAccount, models.PROTECT, related_name="intents")
     request_id = models.UUIDField()
     recipient = models.CharField(max_length=64)
@@ -188,7 +186,7 @@ class MintIntent(models.Model):
         max_length=16, choices=IntentState, default=IntentState.SIGNED, editable=False
     )
     event = models.OneToOneField(
-        ChainEvent, models.PROTECT, null=True, blank=True, related_name="mint_intent"
+        ChainEvent, models.PROTECT, null=True, blank=True, related_name="intent"
     )
     failure = models.CharField(max_length=500, blank=True)
     signed_at = models.DateTimeField()
@@ -197,26 +195,26 @@ class MintIntent(models.Model):
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
-                name="mint_intent_state_known", condition=Q(state__in=IntentState.values)
+                name="transaction_intent_state_known", condition=Q(state__in=IntentState.values)
             ),
             models.UniqueConstraint(
-                name="mint_intent_nonce_once_per_signer", fields=["signer_account", "nonce"]
+                name="transaction_intent_nonce_once_per_signer", fields=["signer_account", "nonce"]
             ),
             models.UniqueConstraint(
-                name="mint_intent_one_per_request_unless_failed",
+                name="transaction_intent_one_per_request_unless_failed",
                 fields=["request_id"],
                 condition=~Q(state__in=[IntentState.REVERTED, IntentState.DROPPED]),
             ),
             models.CheckConstraint(
-                name="mint_intent_mints_something", condition=Q(base_units__gt=0)
+                name="transaction_intent_mints_something", condition=Q(base_units__gt=0)
             ),
             models.CheckConstraint(
-                name="mint_intent_final_iff_event",
+                name="transaction_intent_final_iff_event",
                 condition=Q(state__in=[IntentState.FINAL, IntentState.BOOKED], event__isnull=False)
                 | ~Q(state__in=[IntentState.FINAL, IntentState.BOOKED]) & Q(event=None),
             ),
             models.CheckConstraint(
-                name="mint_intent_failed_says_why",
+                name="transaction_intent_failed_says_why",
                 condition=Q(state__in=[IntentState.REVERTED, IntentState.DROPPED]) & ~Q(failure="")
                 | ~Q(state__in=[IntentState.REVERTED, IntentState.DROPPED]) & Q(failure=""),
             ),
@@ -226,7 +224,7 @@ class MintIntent(models.Model):
         return f"Mint of {self.base_units} for {self.request_id}"
 
 
-class MintAttempt(models.Model):
+class TransactionAttempt(models.Model):
     """The exact signed bytes of a try at an intent: same nonce, same calldata; append-only.
 
     The first is committed with the intent; later ones only raise the fees. PostgreSQL refuses
@@ -234,7 +232,7 @@ class MintAttempt(models.Model):
     """
 
     id = IdField()
-    intent = models.ForeignKey(MintIntent, models.PROTECT, related_name="attempts")
+    intent = models.ForeignKey(TransactionIntent, models.PROTECT, related_name="attempts")
     transaction_hash = models.CharField(max_length=66, unique=True)
     raw_transaction = models.BinaryField()
     calldata_hash = models.CharField(max_length=66)
@@ -246,10 +244,10 @@ class MintAttempt(models.Model):
         ordering = ["id"]
         constraints = [
             models.CheckConstraint(
-                name="mint_attempt_has_a_hash", condition=Q(transaction_hash__regex=HASH)
+                name="transaction_attempt_has_a_hash", condition=Q(transaction_hash__regex=HASH)
             ),
             models.CheckConstraint(
-                name="mint_attempt_pays_something", condition=Q(max_fee_per_gas__gt=0)
+                name="transaction_attempt_pays_something", condition=Q(max_fee_per_gas__gt=0)
             ),
         ]
 
@@ -261,7 +259,7 @@ class IntentTransition(models.Model):
     """A step of a mint intent; append-only."""
 
     id = IdField()
-    intent = models.ForeignKey(MintIntent, models.PROTECT, related_name="transitions")
+    intent = models.ForeignKey(TransactionIntent, models.PROTECT, related_name="transitions")
     step = models.CharField(max_length=16)
     origin = models.CharField(max_length=16)
     destination = models.CharField(max_length=16)

@@ -101,7 +101,7 @@ class TransactionReader(Protocol):
         """Return what a call should offer to be in one of the next blocks.
 
         Raises:
-            MintRefusedByContract: if the contract would revert it.
+            TransactionRefusedByContract: if the contract would revert it.
         """
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from django.db.models import QuerySet
 
-from issuer.chain.models import ChainEvent, MintIntent, NetworkTrouble, SupplySnapshot
+from issuer.chain.models import ChainEvent, NetworkTrouble, SupplySnapshot, TransactionIntent
 from issuer.chain.states import LIVE_STATES, EventKind, IntentState
 from issuer.instruments.models import Deployment, Network, Token
 
@@ -33,16 +33,16 @@ def open_trouble(network: Network) -> NetworkTrouble | None:
     return network.troubles.filter(ended_at=None).first()
 
 
-def live_intents() -> QuerySet[MintIntent]:
+def live_intents() -> QuerySet[TransactionIntent]:
     """Return the mints that the chain may still carry out, in the order of their nonces."""
     return (
-        MintIntent.objects.filter(state__in=LIVE_STATES)
+        TransactionIntent.objects.filter(state__in=LIVE_STATES)
         .select_related("deployment__token", "deployment__network", "signer_account")
         .order_by("signer_account_id", "nonce")
     )
 
 
-def is_stuck(intent: MintIntent, *, at: datetime) -> bool:
+def is_stuck(intent: TransactionIntent, *, at: datetime) -> bool:
     """Return whether `intent` was sent, and its newest attempt is in no block for too long.
 
     One that waits for an earlier nonce of its account is not stuck: no fee gets it ahead.
@@ -51,16 +51,16 @@ def is_stuck(intent: MintIntent, *, at: datetime) -> bool:
         return False
     if intent.attempts.latest("id").signed_at + STUCK_AFTER > at:
         return False
-    return not MintIntent.objects.filter(
+    return not TransactionIntent.objects.filter(
         signer_account=intent.signer_account_id,
         nonce__lt=intent.nonce,
         state__in=[IntentState.SIGNED, IntentState.BROADCAST],
     ).exists()
 
 
-def final_unbooked(token: Token) -> QuerySet[MintIntent]:
+def final_unbooked(token: Token) -> QuerySet[TransactionIntent]:
     """Return the mints of `token` that are final but not in the books yet."""
-    return MintIntent.objects.filter(
+    return TransactionIntent.objects.filter(
         deployment__token=token, state=IntentState.FINAL
     ).select_related("deployment", "event")
 
@@ -68,9 +68,7 @@ def final_unbooked(token: Token) -> QuerySet[MintIntent]:
 def unmatched_mints(token: Token) -> QuerySet[ChainEvent]:
     """Return the final mints of `token` that no intent of ours explains."""
     return (
-        ChainEvent.objects.filter(
-            deployment__token=token, kind=EventKind.MINT, mint_intent__isnull=True
-        )
+        ChainEvent.objects.filter(deployment__token=token, kind=EventKind.MINT, intent__isnull=True)
         .select_related("deployment__network")
         .order_by("block_number", "log_index")
     )

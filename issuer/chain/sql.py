@@ -1,10 +1,10 @@
-"""What PostgreSQL refuses of mint intents, and no constraint of one row can say."""
+"""What PostgreSQL refuses of intents, and no constraint of one row can say."""
 
 from typing import Final
 
 #: What an intent is for is settled when it is signed; only its state, event and failure move.
 CREATE_INTENT_GUARD: Final = """
-CREATE FUNCTION keep_mint_intent() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION keep_transaction_intent() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'DELETE'
        OR (NEW.id, NEW.deployment_id, NEW.signer_account_id, NEW.request_id, NEW.recipient,
@@ -15,38 +15,40 @@ BEGIN
            OLD.base_units, OLD.nonce, OLD.calldata_hash, OLD.gas_limit, OLD.gate_scopes,
            OLD.signed_at)
     THEN
-        RAISE EXCEPTION 'a mint intent keeps what it was signed for'
-            USING ERRCODE = 'restrict_violation', CONSTRAINT = 'mint_intent_content_unchangeable';
+        RAISE EXCEPTION 'a transaction intent keeps what it was signed for'
+            USING ERRCODE = 'restrict_violation',
+                  CONSTRAINT = 'transaction_intent_content_unchangeable';
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER mint_intent_content_unchangeable BEFORE UPDATE OR DELETE ON chain_mintintent
-    FOR EACH ROW EXECUTE FUNCTION keep_mint_intent();
+CREATE TRIGGER transaction_intent_content_unchangeable
+    BEFORE UPDATE OR DELETE ON chain_transactionintent FOR EACH ROW EXECUTE FUNCTION keep_transaction_intent();
 """
 DROP_INTENT_GUARD: Final = """
-DROP TRIGGER mint_intent_content_unchangeable ON chain_mintintent;
-DROP FUNCTION keep_mint_intent();
+DROP TRIGGER transaction_intent_content_unchangeable ON chain_transactionintent;
+DROP FUNCTION keep_transaction_intent();
 """
 
 #: Two transactions of one nonce exclude each other only if no third thing differs between them.
 CREATE_ATTEMPT_GUARD: Final = """
-CREATE FUNCTION match_mint_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION match_transaction_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT EXISTS (
-        SELECT FROM chain_mintintent
+        SELECT FROM chain_transactionintent
         WHERE id = NEW.intent_id
           AND calldata_hash = NEW.calldata_hash
           AND state IN ('SIGNED', 'BROADCAST')
     ) THEN
-        RAISE EXCEPTION 'a mint attempt repeats an intent that is still under way'
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'mint_attempt_repeats_its_intent';
+        RAISE EXCEPTION 'a transaction attempt repeats an intent that is still under way'
+            USING ERRCODE = 'check_violation',
+                  CONSTRAINT = 'transaction_attempt_repeats_its_intent';
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER mint_attempt_repeats_its_intent BEFORE INSERT ON chain_mintattempt
-    FOR EACH ROW EXECUTE FUNCTION match_mint_attempt();
+CREATE TRIGGER transaction_attempt_repeats_its_intent BEFORE INSERT ON chain_transactionattempt
+    FOR EACH ROW EXECUTE FUNCTION match_transaction_attempt();
 """
 DROP_ATTEMPT_GUARD: Final = """
-DROP TRIGGER mint_attempt_repeats_its_intent ON chain_mintattempt;
-DROP FUNCTION match_mint_attempt();
+DROP TRIGGER transaction_attempt_repeats_its_intent ON chain_transactionattempt;
+DROP FUNCTION match_transaction_attempt();
 """

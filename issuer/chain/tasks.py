@@ -8,7 +8,7 @@ from celery import shared_task
 
 from issuer.chain import registry, selectors, services
 from issuer.chain.errors import NetworkNotConfigured
-from issuer.chain.models import MintIntent
+from issuer.chain.models import TransactionIntent
 from issuer.foundation import clock
 from issuer.foundation.actors import system
 from issuer.foundation.errors import DomainError
@@ -63,7 +63,7 @@ def advance_intent(*, intent_id: str, **_future: object) -> None:
 
 
 def _advance(intent_id: UUID) -> None:
-    intent = MintIntent.objects.select_related("deployment__network").get(pk=intent_id)
+    intent = TransactionIntent.objects.select_related("deployment__network").get(pk=intent_id)
     network = intent.deployment.network
     chain = registry.sender_for(network)
     actor, at = system("chain.advance_intent"), clock.now()

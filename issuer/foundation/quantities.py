@@ -9,6 +9,7 @@ for whose favor it is in.
 import decimal
 import re
 from decimal import Decimal
+from fractions import Fraction
 from typing import Final
 
 from issuer.foundation import errors
@@ -96,6 +97,22 @@ def owed_rounded_up(quantity: Decimal) -> Decimal:
 def held_rounded_down(quantity: Decimal) -> Decimal:
     """Round what is held down to 18 places, in favor of token holders."""
     return _rounded(quantity, decimal.ROUND_FLOOR, SCALE)
+
+
+def scaled(quantity: Decimal, factor: Fraction) -> Decimal | None:
+    """Return `quantity` times `factor`, or None where 18 decimal places cannot carry it."""
+    product = EXACT.multiply(quantity, factor.numerator)
+    context = decimal.Context(prec=WORKING_DIGITS)
+    quotient = context.divide(product, factor.denominator)
+    found = _rounded(quotient, decimal.ROUND_FLOOR, SCALE)
+    return found if EXACT.multiply(found, factor.denominator) == product else None
+
+
+def scaled_rounded_down(quantity: Decimal, factor: Fraction) -> Decimal:
+    """Round `quantity` times `factor` down to 18 places: shares held, in favor of token holders."""
+    context = decimal.Context(prec=WORKING_DIGITS, rounding=decimal.ROUND_FLOOR)
+    quotient = context.divide(EXACT.multiply(quantity, factor.numerator), factor.denominator)
+    return _rounded(quotient, decimal.ROUND_FLOOR, SCALE)
 
 
 def headroom_rounded_down(shares: Decimal, *, multiplier: Decimal, decimals: int) -> Decimal:

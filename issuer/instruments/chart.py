@@ -31,6 +31,11 @@ def shares_pending_receipt(token: Token, account_reference: str) -> str:
     return f"{token.symbol}/shares/pending-receipt/{account_reference}"
 
 
+def shares_pending_delivery(token: Token, account_reference: str) -> str:
+    """Return the code of the shares on their way out of a custody account; credit."""
+    return f"{token.symbol}/shares/pending-delivery/{account_reference}"
+
+
 def shares_awaited(token: Token) -> str:
     """Return the code against which shares on their way are booked; credit."""
     return f"{token.symbol}/shares/awaited"
@@ -46,9 +51,19 @@ def shares_owed_on_tokens(token: Token) -> str:
     return f"{token.symbol}/shares/owed-on-tokens"
 
 
+def shares_burned_not_delivered(token: Token) -> str:
+    """Return the code of the shares owed for burned tokens, and not yet under way; credit."""
+    return f"{token.symbol}/shares/burned-not-delivered"
+
+
 def shares_own(token: Token) -> str:
     """Return the code of the shares that are the SPV's own; credit."""
     return f"{token.symbol}/shares/own"
+
+
+def shares_prefix(token: Token) -> str:
+    """Return what the codes of all share accounts of the token begin with."""
+    return f"{token.symbol}/shares/"
 
 
 def accounts_of(token: Token) -> Mapping[str, tuple[str, Side]]:
@@ -63,5 +78,6 @@ def accounts_of(token: Token) -> Mapping[str, tuple[str, Side]]:
         shares_awaited(token): (shares, Side.CREDIT),
         shares_paid_not_minted(token): (shares, Side.CREDIT),
         shares_owed_on_tokens(token): (shares, Side.CREDIT),
+        shares_burned_not_delivered(token): (shares, Side.CREDIT),
         shares_own(token): (shares, Side.CREDIT),
     }

@@ -29,3 +29,59 @@ class MultiplierUnknown(errors.Unavailable):
 
     code = "multiplier-unknown"
     title = "The multiplier of the deployment is not known at that time"
+
+
+class RedemptionMinimumNotPositive(errors.Rejected):
+    """A token would be redeemed from nothing on, or from less."""
+
+    code = "redemption-minimum-not-positive"
+    title = "The least quantity of a redemption is not above zero"
+
+
+class SplitPending(errors.Conflict):
+    """A split of the token is scheduled, or effective and not in the books yet."""
+
+    code = "split-pending"
+    title = "A split of the token is under way"
+
+
+class SplitMissing(errors.Missing):
+    """There is no such split."""
+
+    code = "split-missing"
+    title = "There is no such split"
+
+
+class SplitRatioMeaningless(errors.Rejected):
+    """The ratio of a split would leave no shares, or as many as before."""
+
+    code = "split-ratio-meaningless"
+    title = "The ratio does not change the number of shares"
+
+
+class SplitInexact(errors.Rejected):
+    """A quantity, multiplied by the ratio, cannot be written down to its last digit."""
+
+    code = "split-inexact"
+    title = "The ratio leaves a fraction that cannot be counted"
+
+
+class SplitNotAhead(errors.Conflict):
+    """A split would be scheduled for a time that has come, or called off after its time."""
+
+    code = "split-not-ahead"
+    title = "The effective time of the split is not ahead"
+
+
+class SplitNotEffective(errors.Conflict):
+    """A split is to be booked before its time."""
+
+    code = "split-not-effective"
+    title = "The split is not effective yet"
+
+
+class SplitOver(errors.Conflict):
+    """The split is in the books, or was called off."""
+
+    code = "split-over"
+    title = "The split is booked or canceled"

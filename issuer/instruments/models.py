@@ -1,6 +1,8 @@
 """Securities, tokens, networks and deployments, and how one backs the other."""
 
+from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from django.contrib.postgres.constraints import ExclusionConstraint
@@ -62,6 +64,9 @@ class Token(models.Model):
         default=True, help_text="Whether receipts inside their contractual date are disclosed."
     )
     issuance_open = models.BooleanField(default=True)
+    redemption_minimum = QuantityField(
+        default=Decimal(1), help_text="Whole tokens; fewer are not redeemed at once."
+    )
     history: Any = HistoricalRecords(history_id_field=IdField())
 
     class Meta:
@@ -73,6 +78,9 @@ class Token(models.Model):
             ),
             models.CheckConstraint(
                 name="token_statement_due_hours_positive", condition=Q(statement_due_hours__gt=0)
+            ),
+            models.CheckConstraint(
+                name="token_redemption_minimum_positive", condition=Q(redemption_minimum__gt=0)
             ),
         ]
 
@@ -187,6 +195,72 @@ class Multiplier(models.Model):
 
     def __str__(self) -> str:
         return f"{self.deployment}: {self.value}"
+
+
+class Split(models.Model):
+    """Of `shares_before` shares become `shares_after` at `effective_at`: 4 of 1, or 1 of 20.
+
+    It moves the multiplier of every deployment of the token at that time. The books follow at
+    `booked_at`, and until then still count the old shares.
+    """
+
+    id = IdField()
+    token = models.ForeignKey(Token, models.PROTECT, related_name="splits")
+    shares_after = models.PositiveIntegerField()
+    shares_before = models.PositiveIntegerField()
+    effective_at = models.DateTimeField(help_text="To the second, which is what chains count in.")
+    scheduled_by = models.CharField(max_length=128)
+    scheduled_at = models.DateTimeField()
+    booked_at = models.DateTimeField(null=True, blank=True)
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["token", "effective_at", "id"]
+        constraints = [
+            models.CheckConstraint(
+                name="split_changes_the_number_of_shares",
+                condition=Q(shares_after__gt=0, shares_before__gt=0)
+                & ~Q(shares_after=F("shares_before")),
+            ),
+            models.UniqueConstraint(
+                name="split_one_pending_per_token",
+                fields=["token"],
+                condition=Q(booked_at=None, cancelled_at=None),
+            ),
+            models.CheckConstraint(
+                name="split_scheduled_ahead", condition=Q(effective_at__gt=F("scheduled_at"))
+            ),
+            models.CheckConstraint(
+                name="split_booked_once_effective_unless_cancelled",
+                condition=Q(booked_at=None)
+                | Q(
+                    booked_at__isnull=False,
+                    booked_at__gte=F("effective_at"),
+                    cancelled_at=None,
+                ),
+            ),
+            models.CheckConstraint(
+                name="split_cancelled_before_it_was_effective",
+                condition=Q(cancelled_at=None)
+                | Q(cancelled_at__isnull=False, cancelled_at__lt=F("effective_at")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.token} {self.shares_after}:{self.shares_before}"
+
+    @property
+    def factor(self) -> Fraction:
+        """Shares afterwards per share before, exactly."""
+        return Fraction(self.shares_after, self.shares_before)
+
+    def unbooked_at(self, at: datetime) -> bool:
+        """Say whether the split was effective at `at` while the books still counted old shares."""
+        return (
+            self.cancelled_at is None
+            and self.effective_at <= at
+            and (self.booked_at is None or self.booked_at > at)
+        )
 
 
 class ControlledRole(models.TextChoices):

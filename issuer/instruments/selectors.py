@@ -1,16 +1,18 @@
 """Questions about tokens and their deployments."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, Q, QuerySet
 
 from issuer.foundation import canonical
 from issuer.foundation.transactions import require_transaction
 from issuer.instruments import errors
-from issuer.instruments.models import Deployment, Multiplier, Token
+from issuer.instruments.models import Deployment, Multiplier, Split, Token
 from issuer.parties.models import Program
 
 
@@ -39,6 +41,78 @@ def multipliers_at(deployments: Sequence[Deployment], at: datetime) -> dict[UUID
             detail = f"{deployment} has no multiplier at {canonical.timestamp(at)}."
             raise errors.MultiplierUnknown(detail, deployment=str(deployment.pk))
     return multipliers
+
+
+def booked_multiplier(deployment: Deployment, at: datetime) -> Decimal:
+    """Return the multiplier that the books went by at `at`; see `booked_multipliers`.
+
+    Raises:
+        MultiplierUnknown: if none is in effect then.
+    """
+    return booked_multipliers([deployment], at)[deployment.pk]
+
+
+def booked_multipliers(deployments: Sequence[Deployment], at: datetime) -> dict[UUID, Decimal]:
+    """Return the multiplier that the books went by at `at` of each of `deployments`, by its id.
+
+    A split that was effective at `at` and not booked yet had not reached the books: for them a
+    token still stood for the shares before it.
+
+    Raises:
+        MultiplierUnknown: if one of them has none in effect then.
+    """
+    unbooked = Split.objects.filter(
+        Q(booked_at=None) | Q(booked_at__gt=at),
+        token__in={deployment.token_id for deployment in deployments},
+        effective_at__lte=at,
+        cancelled_at=None,
+    )
+    since = dict(unbooked.order_by("-effective_at").values_list("token_id", "effective_at"))
+    multipliers = multipliers_at(deployments, at)
+    before = Multiplier.objects.filter(
+        deployment__in=[deployment.pk for deployment in deployments],
+        deployment__token__splits__in=unbooked,
+        effective__endswith=F("deployment__token__splits__effective_at"),
+    ).values_list("deployment_id", "deployment__token_id", "effective", "value")
+    for deployment_id, token_id, effective, value in before:
+        if effective.upper == since[token_id]:
+            multipliers[deployment_id] = value
+    return multipliers
+
+
+def splits_of(tokens: Iterable[Token]) -> dict[UUID, list[Split]]:
+    """Return the splits of each token that were not called off, oldest first, by its id."""
+    splits: dict[UUID, list[Split]] = defaultdict(list)
+    found = Split.objects.filter(token__in=[token.pk for token in tokens], cancelled_at=None)
+    for split in found.order_by("effective_at", "id"):
+        splits[split.token_id].append(split)
+    return dict(splits)
+
+
+def split_factor(splits: Iterable[Split], *, after: date, until: datetime) -> Fraction:
+    """Return how many shares a share of the close of the day `after` had become by `until`.
+
+    A statement as of the day of a split, or of a later one, shows the new shares already.
+    """
+    factor = Fraction(1)
+    for split in splits:
+        if split.cancelled_at is None and after < split.effective_at.date():
+            factor *= split.factor if split.effective_at <= until else 1
+    return factor
+
+
+def unbooked_split_factor(splits: Iterable[Split], *, at: datetime) -> Fraction:
+    """Return how many shares a share in the books was at `at`: 1 unless a split is to be booked."""
+    factor = Fraction(1)
+    for split in splits:
+        if split.unbooked_at(at):
+            factor *= split.factor
+    return factor
+
+
+def pending_split(token: Token) -> Split | None:
+    """Return the split of `token` that is scheduled, or effective and not in the books yet."""
+    return Split.objects.filter(token=token, booked_at=None, cancelled_at=None).first()
 
 
 def tokens_of(program: Program) -> QuerySet[Token]:

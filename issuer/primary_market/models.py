@@ -39,7 +39,7 @@ class IssuanceRequest(models.Model):
         related_name="issuance",
     )
     mint_intent = models.ForeignKey(
-        "chain.MintIntent", models.PROTECT, null=True, blank=True, related_name="issuances"
+        "chain.TransactionIntent", models.PROTECT, null=True, blank=True, related_name="issuances"
     )
     reason = models.CharField(
         max_length=500, blank=True, help_text="Of the last step; no personal data."

@@ -56,7 +56,7 @@ def sign_mint(request_id: UUID, *, actor: Actor, at: datetime) -> None:
 
     Raises:
         ChainUnavailable, NetworkNotConfigured: if the chain cannot be asked.
-        MintRefusedByContract: if the contract would revert the mint, so none is signed.
+        TransactionRefusedByContract: if the contract would revert the mint, so none is signed.
         DomainError: as `services.sign_mint`.
     """
     request = selectors.issuances().get(pk=request_id)

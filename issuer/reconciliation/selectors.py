@@ -103,9 +103,7 @@ def paid_not_minted(tokens: Sequence[Token]) -> QuerySet[IssuanceRequest]:
 def unmatched_mints(tokens: Sequence[Token]) -> QuerySet[ChainEvent]:
     """Return the final mints of `tokens` that no intent of ours explains."""
     return (
-        ChainEvent.objects.filter(
-            deployment__token__in=tokens, kind=EventKind.MINT, mint_intent=None
-        )
+        ChainEvent.objects.filter(deployment__token__in=tokens, kind=EventKind.MINT, intent=None)
         .select_related("deployment__network")
         .order_by("block_number", "log_index")
     )

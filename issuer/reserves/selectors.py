@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import OuterRef, Subquery, Sum
 
-from issuer.chain.models import MintIntent, NetworkTrouble, SupplySnapshot
+from issuer.chain.models import NetworkTrouble, SupplySnapshot, TransactionIntent
 from issuer.chain.states import IntentState
 from issuer.custody import selectors as custody
 from issuer.custody.models import CustodyAccount, Position, Statement
@@ -173,7 +173,7 @@ class _ChainRows:
     multipliers: Mapping[UUID, Decimal]
     troubles: Mapping[UUID, str]
     controlled: Mapping[tuple[UUID, str], ControlledAddress]
-    mints: Mapping[UUID, Sequence[MintIntent]]
+    mints: Mapping[UUID, Sequence[TransactionIntent]]
 
 
 def _deployment_figures(
@@ -199,7 +199,7 @@ def _chain_rows(tokens: Sequence[Token], at: datetime) -> _ChainRows:
     )
     multipliers = Multiplier.objects.filter(deployment__token__in=tokens, effective__contains=at)
     troubles = NetworkTrouble.objects.filter(ended_at=None)
-    mints = MintIntent.objects.filter(deployment__token__in=tokens, state=IntentState.FINAL)
+    mints = TransactionIntent.objects.filter(deployment__token__in=tokens, state=IntentState.FINAL)
     return _ChainRows(
         snapshots={snapshot.deployment_id: snapshot for snapshot in snapshots},
         multipliers=dict(multipliers.order_by().values_list("deployment_id", "value")),

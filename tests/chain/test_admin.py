@@ -41,7 +41,7 @@ class TestPages:
             assert auditor.post(path(row, "change")).status_code == 403
 
 
-class TestMintIntent:
+class TestTransactionIntent:
     def test_shows_its_tries_without_their_bytes(self, auditor: Client) -> None:
         intent = make.intent(state=IntentState.FINAL)
         attempt = intent.attempts.get()

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from issuer.chain.errors import ChainUnavailable, MintRefusedByContract, NodeRefused
+from issuer.chain.errors import ChainUnavailable, NodeRefused, TransactionRefusedByContract
 from issuer.chain.evm import EvmChain
 from issuer.chain.readers import Block, FeeQuote
 from issuer.chain.rpc import Call
@@ -196,7 +196,7 @@ class TestQuote:
         ],
     )
     def test_names_what_the_contract_says(self, error: NodeRefused, reason: str) -> None:
-        with pytest.raises(MintRefusedByContract, match=reason):
+        with pytest.raises(TransactionRefusedByContract, match=reason):
             self.quote(eth_estimateGas=error)
 
     def test_tells_a_node_that_will_not_say_from_a_contract_that_would_not(self) -> None:

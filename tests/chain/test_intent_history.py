@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from issuer.chain import services
-from issuer.chain.models import ChainEvent, MintIntent
+from issuer.chain.models import ChainEvent, TransactionIntent
 from issuer.chain.states import FINAL_STATES, IntentState
 from issuer.foundation.actors import system
 from issuer.foundation.errors import DomainError
@@ -65,8 +65,8 @@ class World:
         return START + timedelta(seconds=next(self.seconds))
 
     @property
-    def intent(self) -> MintIntent:
-        return MintIntent.objects.latest("id")
+    def intent(self) -> TransactionIntent:
+        return TransactionIntent.objects.latest("id")
 
     def sign(self) -> None:
         prepared = services.prepare_mint(
@@ -163,7 +163,7 @@ class TestIntentHistory(TestCase):
         supply = world.chain.state.tokens[world.deployment.address].supply
         assert supply in (0, ONE)
         assert ChainEvent.objects.count() <= 1
-        intents = list(MintIntent.objects.order_by("id"))
+        intents = list(TransactionIntent.objects.order_by("id"))
         done = [each for each in intents if each.state in (IntentState.FINAL, IntentState.BOOKED)]
         assert len(done) <= 1
         assert supply == ONE * len(done)

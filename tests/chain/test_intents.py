@@ -12,17 +12,17 @@ from issuer.chain import selectors, services
 from issuer.chain.errors import (
     ChainUnavailable,
     FeesTooHigh,
-    MintAlreadyIntended,
-    MintIntentChanged,
-    MintRefusedByContract,
+    IntentChanged,
     SignerMismatch,
+    TransactionAlreadyIntended,
+    TransactionRefusedByContract,
 )
 from issuer.chain.models import (
     ChainEvent,
     IntentTransition,
-    MintAttempt,
-    MintIntent,
     SignerAccount,
+    TransactionAttempt,
+    TransactionIntent,
 )
 from issuer.chain.readers import FeeQuote
 from issuer.chain.signing import Signer, hash_of
@@ -57,7 +57,7 @@ def deployment(chain: FakeChain) -> Deployment:
     return deployment
 
 
-Sign = Callable[..., MintIntent]
+Sign = Callable[..., TransactionIntent]
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def sign(chain: FakeChain, deployment: Deployment, system: Actor, at: datetime) 
         signer: Signer = SIGNER,
         fees: FeeQuote | None = None,
         gate_scopes: list[tuple[ScopeKind, UUID]] | None = None,
-    ) -> MintIntent:
+    ) -> TransactionIntent:
         request_id = request_id or uuid7()
         prepared = services.prepare_mint(
             deployment=deployment,
@@ -102,26 +102,26 @@ class Life:
     def __init__(self, chain: FakeChain, actor: Actor, at: datetime) -> None:
         self.chain, self.actor, self.at = chain, actor, at
 
-    def broadcast(self, intent: MintIntent) -> IntentState:
+    def broadcast(self, intent: TransactionIntent) -> IntentState:
         services.broadcast(intent.pk, sender=self.chain, actor=self.actor, at=self.at)
         return self.state(intent)
 
-    def observe(self, intent: MintIntent) -> IntentState:
+    def observe(self, intent: TransactionIntent) -> IntentState:
         services.observe(intent.pk, reader=self.chain, actor=self.actor, at=self.at)
         return self.state(intent)
 
-    def scan(self, intent: MintIntent) -> IntentState:
+    def scan(self, intent: TransactionIntent) -> IntentState:
         services.scan_deployment(intent.deployment, reader=self.chain, actor=self.actor, at=self.at)
         return self.state(intent)
 
-    def bump(self, intent: MintIntent, *, fees: FeeQuote = make.FEES) -> MintAttempt:
+    def bump(self, intent: TransactionIntent, *, fees: FeeQuote = make.FEES) -> TransactionAttempt:
         return services.bump_fees(intent.pk, signer=SIGNER, fees=fees, actor=self.actor, at=self.at)
 
-    def book(self, intent: MintIntent) -> MintIntent:
+    def book(self, intent: TransactionIntent) -> TransactionIntent:
         with transaction.atomic():
             return services.record_booked(intent, actor=self.actor, at=self.at)
 
-    def state(self, intent: MintIntent) -> IntentState:
+    def state(self, intent: TransactionIntent) -> IntentState:
         intent.refresh_from_db()
         return IntentState(intent.state)
 
@@ -131,7 +131,7 @@ def life(chain: FakeChain, system: Actor, at: datetime) -> Life:
     return Life(chain, system, at)
 
 
-def steps(intent: MintIntent) -> list[str]:
+def steps(intent: TransactionIntent) -> list[str]:
     return list(intent.transitions.values_list("step", flat=True))
 
 
@@ -139,10 +139,10 @@ class TestPrepareMint:
     def test_refuses_what_the_contract_would_revert(self, chain: FakeChain, sign: Sign) -> None:
         chain.refuses_to_quote = True
 
-        with pytest.raises(MintRefusedByContract):
+        with pytest.raises(TransactionRefusedByContract):
             sign()
 
-        assert not MintIntent.objects.exists()
+        assert not TransactionIntent.objects.exists()
 
 
 class TestSignMint:
@@ -186,10 +186,10 @@ class TestSignMint:
     def test_refuses_a_second_mint_for_a_request(self, sign: Sign) -> None:
         first = sign()
 
-        with pytest.raises(MintAlreadyIntended):
+        with pytest.raises(TransactionAlreadyIntended):
             sign(request_id=first.request_id)
 
-        assert MintIntent.objects.get() == first
+        assert TransactionIntent.objects.get() == first
         assert SignerAccount.objects.get().next_nonce == 1
 
     @pytest.mark.parametrize("state", [IntentState.REVERTED, IntentState.DROPPED])
@@ -206,7 +206,7 @@ class TestSignMint:
     ) -> None:
         done = make.intent(deployment, state=state)
 
-        with pytest.raises(MintAlreadyIntended):
+        with pytest.raises(TransactionAlreadyIntended):
             sign(request_id=done.request_id)
 
     def test_refuses_another_key(self, sign: Sign) -> None:
@@ -215,13 +215,13 @@ class TestSignMint:
         with pytest.raises(SignerMismatch):
             sign(signer=make.signer(make.ADMIN_KEY))
 
-        assert MintIntent.objects.count() == 1
+        assert TransactionIntent.objects.count() == 1
 
     def test_refuses_fees_above_the_limit(self, sign: Sign) -> None:
         with pytest.raises(FeesTooHigh):
             sign(fees=FeeQuote(2_000 * 10**9 + 1, 1, 100_000))
 
-        assert not MintIntent.objects.exists()
+        assert not TransactionIntent.objects.exists()
 
     def test_remembers_the_gates_that_must_be_open(
         self, deployment: Deployment, sign: Sign
@@ -326,16 +326,18 @@ class TestBroadcast:
 
 class TestObserve:
     @pytest.fixture
-    def intent(self, sign: Sign, life: Life) -> MintIntent:
+    def intent(self, sign: Sign, life: Life) -> TransactionIntent:
         intent = sign()
         life.broadcast(intent)
         return intent
 
-    def test_takes_a_missing_receipt_for_unknown(self, intent: MintIntent, life: Life) -> None:
+    def test_takes_a_missing_receipt_for_unknown(
+        self, intent: TransactionIntent, life: Life
+    ) -> None:
         assert life.observe(intent) == IntentState.BROADCAST
         assert steps(intent) == ["BROADCAST"]
 
-    def test_sees_the_block(self, chain: FakeChain, intent: MintIntent, life: Life) -> None:
+    def test_sees_the_block(self, chain: FakeChain, intent: TransactionIntent, life: Life) -> None:
         chain.mine()
 
         assert life.observe(intent) == IntentState.MINED
@@ -358,7 +360,7 @@ class TestObserve:
         assert life.observe(intent) == IntentState.MINED
 
     def test_leaves_the_final_word_to_the_scan(
-        self, chain: FakeChain, intent: MintIntent, life: Life
+        self, chain: FakeChain, intent: TransactionIntent, life: Life
     ) -> None:
         chain.mine()
         chain.finalize()
@@ -372,7 +374,7 @@ class TestObserve:
         assert life.observe(intent) == IntentState.FINAL
 
     def test_loses_a_block_that_is_replaced_and_finds_the_next(
-        self, chain: FakeChain, intent: MintIntent, life: Life
+        self, chain: FakeChain, intent: TransactionIntent, life: Life
     ) -> None:
         chain.mine()
         life.observe(intent)
@@ -385,7 +387,7 @@ class TestObserve:
         assert steps(intent) == ["BROADCAST", "SEE_MINED", "LOSE_BLOCK", "SEE_MINED"]
 
     def test_notices_a_move_to_another_block(
-        self, chain: FakeChain, intent: MintIntent, life: Life
+        self, chain: FakeChain, intent: TransactionIntent, life: Life
     ) -> None:
         chain.mine()
         life.observe(intent)
@@ -397,7 +399,7 @@ class TestObserve:
         assert steps(intent) == ["BROADCAST", "SEE_MINED", "LOSE_BLOCK", "SEE_MINED"]
 
     def test_reverts_only_by_a_final_receipt(
-        self, chain: FakeChain, intent: MintIntent, life: Life
+        self, chain: FakeChain, intent: TransactionIntent, life: Life
     ) -> None:
         chain.reverting = True
         chain.mine()
@@ -410,7 +412,7 @@ class TestObserve:
         assert steps(intent) == ["BROADCAST", "SEE_MINED", "REVERT"]
 
     def test_drops_only_once_the_nonce_is_final_without_a_receipt(
-        self, chain: FakeChain, intent: MintIntent, life: Life
+        self, chain: FakeChain, intent: TransactionIntent, life: Life
     ) -> None:
         chain.pool.clear()
         chain.use_nonce(SIGNER.address)
@@ -423,7 +425,7 @@ class TestObserve:
         assert intent.failure == "Nonce 0 is final with another transaction."
 
     def test_does_not_drop_what_the_contract_knows_of(
-        self, chain: FakeChain, intent: MintIntent, life: Life
+        self, chain: FakeChain, intent: TransactionIntent, life: Life
     ) -> None:
         chain.mine()
         chain.finalize()
@@ -436,7 +438,7 @@ class TestObserve:
         assert life.state(intent) == IntentState.BROADCAST
 
     def test_drops_from_a_block_that_is_lost_for_good(
-        self, chain: FakeChain, intent: MintIntent, life: Life
+        self, chain: FakeChain, intent: TransactionIntent, life: Life
     ) -> None:
         chain.mine()
         life.observe(intent)
@@ -448,7 +450,7 @@ class TestObserve:
         assert life.observe(intent) == IntentState.DROPPED
 
     def test_does_not_believe_a_receipt_of_a_block_that_is_no_more(
-        self, chain: FakeChain, intent: MintIntent, life: Life
+        self, chain: FakeChain, intent: TransactionIntent, life: Life
     ) -> None:
         chain.mine()
         [receipt] = chain.mined[-1].receipts.values()
@@ -462,7 +464,7 @@ class TestObserve:
         assert life.state(intent) == IntentState.BROADCAST
 
     def test_changes_nothing_while_the_node_is_silent(
-        self, chain: FakeChain, intent: MintIntent, life: Life
+        self, chain: FakeChain, intent: TransactionIntent, life: Life
     ) -> None:
         chain.mine()
         chain.silent = True
@@ -475,13 +477,13 @@ class TestObserve:
 
 class TestBumpFees:
     @pytest.fixture
-    def intent(self, sign: Sign, life: Life) -> MintIntent:
+    def intent(self, sign: Sign, life: Life) -> TransactionIntent:
         intent = sign()
         life.broadcast(intent)
         return intent
 
     def test_signs_the_same_call_again_for_more(
-        self, chain: FakeChain, intent: MintIntent, life: Life
+        self, chain: FakeChain, intent: TransactionIntent, life: Life
     ) -> None:
         first = intent.attempts.get()
 
@@ -495,7 +497,9 @@ class TestBumpFees:
         event = AuditEvent.objects.get(action="mint.bump_fees")
         assert event.facts["transaction_hash"] == second.transaction_hash
 
-    def test_follows_the_chain_where_it_asks_for_more(self, intent: MintIntent, life: Life) -> None:
+    def test_follows_the_chain_where_it_asks_for_more(
+        self, intent: TransactionIntent, life: Life
+    ) -> None:
         second = life.bump(intent, fees=FeeQuote(9_000_000_000, 8_000_000_000, 1))
 
         assert second.max_fee_per_gas == 9_000_000_000
@@ -503,7 +507,7 @@ class TestBumpFees:
 
     @pytest.mark.parametrize("lucky", [0, 1])
     def test_mints_once_whichever_attempt_the_chain_takes(
-        self, chain: FakeChain, intent: MintIntent, life: Life, lucky: int
+        self, chain: FakeChain, intent: TransactionIntent, life: Life, lucky: int
     ) -> None:
         life.bump(intent)
         life.broadcast(intent)
@@ -516,7 +520,7 @@ class TestBumpFees:
         assert chain.state.tokens[intent.deployment.address].supply == 600 * ONE
 
     def test_refuses_what_is_in_a_block(
-        self, chain: FakeChain, intent: MintIntent, life: Life
+        self, chain: FakeChain, intent: TransactionIntent, life: Life
     ) -> None:
         chain.mine()
         life.observe(intent)
@@ -526,7 +530,9 @@ class TestBumpFees:
 
         assert intent.attempts.count() == 1
 
-    def test_refuses_another_key(self, intent: MintIntent, system: Actor, at: datetime) -> None:
+    def test_refuses_another_key(
+        self, intent: TransactionIntent, system: Actor, at: datetime
+    ) -> None:
         with pytest.raises(SignerMismatch):
             services.bump_fees(
                 intent.pk,
@@ -541,7 +547,7 @@ class TestBumpFees:
     def test_refuses_an_intent_that_is_not_what_was_signed(
         self, deployment: Deployment, life: Life
     ) -> None:
-        forged = MintIntent.objects.create(
+        forged = TransactionIntent.objects.create(
             deployment=deployment,
             signer_account=make.signer_account(deployment.network),
             request_id=uuid7(),
@@ -554,12 +560,14 @@ class TestBumpFees:
             signed_at=make.BEFORE,
         )
 
-        with pytest.raises(MintIntentChanged):
+        with pytest.raises(IntentChanged):
             life.bump(forged)
 
         assert not forged.attempts.exists()
 
-    def test_signs_nothing_while_a_gate_is_shut(self, intent: MintIntent, life: Life) -> None:
+    def test_signs_nothing_while_a_gate_is_shut(
+        self, intent: TransactionIntent, life: Life
+    ) -> None:
         make_gate.hold(ScopeKind.TOKEN, intent.deployment.token_id)
 
         with pytest.raises(GateClosed):
@@ -568,7 +576,7 @@ class TestBumpFees:
         assert intent.attempts.count() == 1
         assert not AuditEvent.objects.filter(action="mint.bump_fees").exists()
 
-    def test_refuses_to_pay_any_price(self, intent: MintIntent, life: Life) -> None:
+    def test_refuses_to_pay_any_price(self, intent: TransactionIntent, life: Life) -> None:
         with pytest.raises(FeesTooHigh):
             life.bump(intent, fees=FeeQuote(10**13, 1, 1))
 
@@ -661,4 +669,4 @@ class TestDeathBetweenSteps:
         assert life.state(intent) == IntentState.BOOKED
         assert chain.state.tokens[intent.deployment.address].supply == 600 * ONE
         assert ChainEvent.objects.count() == 1
-        assert MintIntent.objects.count() == 1
+        assert TransactionIntent.objects.count() == 1

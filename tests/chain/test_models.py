@@ -12,12 +12,12 @@ from psycopg import errors as psycopg_errors
 from issuer.chain.models import (
     ChainEvent,
     IntentTransition,
-    MintAttempt,
-    MintIntent,
     NetworkTrouble,
     ScanCursor,
     SignerAccount,
     SupplySnapshot,
+    TransactionAttempt,
+    TransactionIntent,
 )
 from issuer.chain.states import IntentState
 from issuer.foundation.identifiers import uuid7
@@ -142,23 +142,23 @@ class TestSignerAccount:
             insert_copy(row)
 
 
-class TestMintIntent:
+class TestTransactionIntent:
     @pytest.mark.parametrize(
         ("constraint", "columns"),
         [
-            ("mint_intent_state_known", {"state": "HOPED_FOR"}),
-            ("mint_intent_final_iff_event", {"state": "FINAL"}),
-            ("mint_intent_final_iff_event", {"state": "BOOKED"}),
-            ("mint_intent_failed_says_why", {"state": "REVERTED"}),
-            ("mint_intent_failed_says_why", {"state": "DROPPED"}),
-            ("mint_intent_failed_says_why", {"failure": "Somehow."}),
+            ("transaction_intent_state_known", {"state": "HOPED_FOR"}),
+            ("transaction_intent_final_iff_event", {"state": "FINAL"}),
+            ("transaction_intent_final_iff_event", {"state": "BOOKED"}),
+            ("transaction_intent_failed_says_why", {"state": "REVERTED"}),
+            ("transaction_intent_failed_says_why", {"state": "DROPPED"}),
+            ("transaction_intent_failed_says_why", {"failure": "Somehow."}),
         ],
     )
     def test_refuses(self, constraint: str, columns: dict[str, Any]) -> None:
         row = make.intent()
 
         with violating(constraint):
-            MintIntent.objects.filter(pk=row.pk).update(**columns)
+            TransactionIntent.objects.filter(pk=row.pk).update(**columns)
 
         row.refresh_from_db()
         assert row.state == IntentState.SIGNED
@@ -167,16 +167,16 @@ class TestMintIntent:
         row = make.intent()
         event = make.event(row.deployment)
 
-        with violating("mint_intent_final_iff_event"):
-            MintIntent.objects.filter(pk=row.pk).update(event=event)
+        with violating("transaction_intent_final_iff_event"):
+            TransactionIntent.objects.filter(pk=row.pk).update(event=event)
 
     @pytest.mark.parametrize(
         ("constraint", "columns"),
         [
-            ("mint_intent_nonce_once_per_signer", {"request_id": uuid7()}),
-            ("mint_intent_one_per_request_unless_failed", {"nonce": 9}),
+            ("transaction_intent_nonce_once_per_signer", {"request_id": uuid7()}),
+            ("transaction_intent_one_per_request_unless_failed", {"nonce": 9}),
             (
-                "mint_intent_mints_something",
+                "transaction_intent_mints_something",
                 {"nonce": 9, "request_id": uuid7(), "base_units": 0},
             ),
         ],
@@ -187,7 +187,7 @@ class TestMintIntent:
         with violating(constraint):
             insert_copy(row, **columns)
 
-        assert MintIntent.objects.count() == 1
+        assert TransactionIntent.objects.count() == 1
 
     def test_takes_one_event_alone(self) -> None:
         row = make.intent(state=IntentState.FINAL)
@@ -212,35 +212,35 @@ class TestMintIntent:
     def test_keeps_what_it_was_signed_for(self, columns: dict[str, Any]) -> None:
         row = make.intent(gate_scopes=[["TOKEN", str(uuid7())]])
 
-        with violating("mint_intent_content_unchangeable"):
-            MintIntent.objects.filter(pk=row.pk).update(**columns)
+        with violating("transaction_intent_content_unchangeable"):
+            TransactionIntent.objects.filter(pk=row.pk).update(**columns)
 
     def test_keeps_its_deployment_and_signer(self) -> None:
         row = make.intent()
 
-        with violating("mint_intent_content_unchangeable"):
-            MintIntent.objects.filter(pk=row.pk).update(deployment=instruments.deployment())
-        with violating("mint_intent_content_unchangeable"):
-            MintIntent.objects.filter(pk=row.pk).update(signer_account=make.signer_account())
+        with violating("transaction_intent_content_unchangeable"):
+            TransactionIntent.objects.filter(pk=row.pk).update(deployment=instruments.deployment())
+        with violating("transaction_intent_content_unchangeable"):
+            TransactionIntent.objects.filter(pk=row.pk).update(signer_account=make.signer_account())
 
     def test_stays(self) -> None:
         row = make.intent()
 
-        with violating("mint_intent_content_unchangeable"), connection.cursor() as cursor:
-            cursor.execute("DELETE FROM chain_mintintent WHERE id = %s", [row.pk])
+        with violating("transaction_intent_content_unchangeable"), connection.cursor() as cursor:
+            cursor.execute("DELETE FROM chain_transactionintent WHERE id = %s", [row.pk])
 
 
-class TestMintAttempt:
+class TestTransactionAttempt:
     @pytest.mark.parametrize(
         ("constraint", "columns"),
         [
-            ("mint_attempt_has_a_hash", {"transaction_hash": "0x12"}),
+            ("transaction_attempt_has_a_hash", {"transaction_hash": "0x12"}),
             (
-                "mint_attempt_pays_something",
+                "transaction_attempt_pays_something",
                 {"transaction_hash": make.hash_32(), "max_fee_per_gas": 0},
             ),
             (
-                "mint_attempt_repeats_its_intent",
+                "transaction_attempt_repeats_its_intent",
                 {"transaction_hash": make.hash_32(), "calldata_hash": make.hash_32()},
             ),
         ],
@@ -251,7 +251,7 @@ class TestMintAttempt:
         with violating(constraint):
             insert_copy(row, **columns)
 
-        assert MintAttempt.objects.count() == 1
+        assert TransactionAttempt.objects.count() == 1
 
     def test_has_a_hash_of_its_own(self) -> None:
         row = make.intent().attempts.get()
@@ -266,7 +266,7 @@ class TestMintAttempt:
     def test_repeats_no_intent_that_is_mined_or_over(self, state: IntentState) -> None:
         row = make.intent(state=state).attempts.get()
 
-        with violating("mint_attempt_repeats_its_intent"):
+        with violating("transaction_attempt_repeats_its_intent"):
             insert_copy(row, transaction_hash=make.hash_32())
 
 
@@ -285,7 +285,7 @@ class TestAppendOnly:
         return {
             "chain_supplysnapshot_append_only": make.snapshot(),
             "chain_chainevent_append_only": make.event(),
-            "chain_mintattempt_append_only": intent.attempts.get(),
+            "chain_transactionattempt_append_only": intent.attempts.get(),
             "chain_intenttransition_append_only": transition,
         }
 
@@ -294,7 +294,7 @@ class TestAppendOnly:
         [
             "chain_supplysnapshot_append_only",
             "chain_chainevent_append_only",
-            "chain_mintattempt_append_only",
+            "chain_transactionattempt_append_only",
             "chain_intenttransition_append_only",
         ],
     )

@@ -10,14 +10,14 @@ import pytest
 from django.db import connection, transaction
 
 from issuer.chain import services
-from issuer.chain.errors import MintAlreadyIntended
+from issuer.chain.errors import TransactionAlreadyIntended
 from issuer.chain.models import (
     ChainEvent,
     IntentTransition,
-    MintIntent,
     NetworkTrouble,
     SignerAccount,
     SupplySnapshot,
+    TransactionIntent,
 )
 from issuer.chain.states import EventKind, IntentState
 from issuer.foundation.actors import system
@@ -53,7 +53,7 @@ def at_once(acts: Sequence[Callable[[], object]]) -> list[object]:
         try:
             barrier.wait(timeout=10)
             return act()
-        except MintAlreadyIntended as refusal:
+        except TransactionAlreadyIntended as refusal:
             return refusal
         finally:
             connection.close()
@@ -62,7 +62,7 @@ def at_once(acts: Sequence[Callable[[], object]]) -> list[object]:
         return list(pool.map(carry_out, acts))
 
 
-def sign(deployment: Deployment, request_id: UUID) -> MintIntent:
+def sign(deployment: Deployment, request_id: UUID) -> TransactionIntent:
     with transaction.atomic():
         return services.sign_mint(
             deployment=deployment,
@@ -81,7 +81,7 @@ class TestSignMint:
     def test_never_gives_a_nonce_twice(self, deployment: Deployment) -> None:
         at_once([lambda: sign(deployment, uuid7()) for _ in range(6)])
 
-        nonces = MintIntent.objects.order_by("nonce").values_list("nonce", flat=True)
+        nonces = TransactionIntent.objects.order_by("nonce").values_list("nonce", flat=True)
         assert list(nonces) == [0, 1, 2, 3, 4, 5]
         assert SignerAccount.objects.get().next_nonce == 6
 
@@ -90,8 +90,8 @@ class TestSignMint:
 
         results = at_once([lambda: sign(deployment, request_id) for _ in range(4)])
 
-        assert sum(isinstance(result, MintAlreadyIntended) for result in results) == 3
-        assert MintIntent.objects.get().nonce == 0
+        assert sum(isinstance(result, TransactionAlreadyIntended) for result in results) == 3
+        assert TransactionIntent.objects.get().nonce == 0
         assert SignerAccount.objects.get().next_nonce == 1
 
 

@@ -7,7 +7,7 @@ import pytest
 from eth_account import Account
 
 from issuer.chain import token_contract
-from issuer.chain.errors import ChainUnavailable, MintRefusedByContract
+from issuer.chain.errors import ChainUnavailable, TransactionRefusedByContract
 from issuer.chain.evm import EvmChain
 from issuer.chain.readers import Block, Chain
 from issuer.chain.request_ids import request_id_bytes32
@@ -354,7 +354,7 @@ class TestQuote:
         stage.mint(ONE, REQUEST)
         calldata = token_contract.mint_calldata(recipient=ALICE, base_units=ONE, request_id=REQUEST)
 
-        with pytest.raises(MintRefusedByContract):
+        with pytest.raises(TransactionRefusedByContract):
             stage.chain.quote(sender=MINTER.address, contract=stage.token, calldata=calldata)
 
     def test_does_not_take_an_empty_address_for_a_contract(self, stage: Stage) -> None:

@@ -13,10 +13,10 @@ from issuer.chain.errors import ChainUnavailable, Reorganized
 from issuer.chain.models import (
     ChainEvent,
     IntentTransition,
-    MintIntent,
     NetworkTrouble,
     ScanCursor,
     SupplySnapshot,
+    TransactionIntent,
 )
 from issuer.chain.request_ids import request_id_bytes32
 from issuer.chain.states import EventKind, IntentState
@@ -300,13 +300,13 @@ class TestScanThatFindsAMint:
     REQUEST = UUID("0197a1de-0000-7000-8000-000000000001")
 
     @pytest.fixture
-    def intent(self, deployment: Deployment) -> MintIntent:
+    def intent(self, deployment: Deployment) -> TransactionIntent:
         return make.intent(deployment, request_id=self.REQUEST, base_units=5 * ONE)
 
     def mined(
         self,
         chain: FakeChain,
-        intent: MintIntent,
+        intent: TransactionIntent,
         *,
         address: str | None = None,
         base_units: int | None = None,
@@ -334,7 +334,7 @@ class TestScanThatFindsAMint:
         "state", [IntentState.SIGNED, IntentState.BROADCAST, IntentState.MINED]
     )
     def test_makes_the_intent_final(
-        self, chain: FakeChain, intent: MintIntent, scan: Scan, state: IntentState
+        self, chain: FakeChain, intent: TransactionIntent, scan: Scan, state: IntentState
     ) -> None:
         self.mined(chain, intent)
         intent.state = state
@@ -362,7 +362,7 @@ class TestScanThatFindsAMint:
         ],
     )
     def test_leaves_it_alone_if_anything_differs(
-        self, chain: FakeChain, intent: MintIntent, scan: Scan, difference: dict[str, object]
+        self, chain: FakeChain, intent: TransactionIntent, scan: Scan, difference: dict[str, object]
     ) -> None:
         self.mined(chain, intent, **difference)  # type: ignore[arg-type]  # parameters by name
 

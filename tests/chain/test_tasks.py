@@ -9,7 +9,7 @@ from django.db import transaction
 from pytest_django import Settings
 
 from issuer.chain import registry, selectors, services, tasks
-from issuer.chain.models import ChainEvent, MintIntent, SupplySnapshot
+from issuer.chain.models import ChainEvent, SupplySnapshot, TransactionIntent
 from issuer.chain.states import IntentState
 from issuer.foundation import clock
 from issuer.foundation.actors import Actor
@@ -42,7 +42,7 @@ def deployment(stock: Stock) -> Deployment:
     )
 
 
-def sign(deployment: Deployment, recipient: str, actor: Actor) -> MintIntent:
+def sign(deployment: Deployment, recipient: str, actor: Actor) -> TransactionIntent:
     request_id = uuid7()
     signer, chain = (
         registry.signer_for(deployment.network),
@@ -70,7 +70,7 @@ def sign(deployment: Deployment, recipient: str, actor: Actor) -> MintIntent:
         )
 
 
-def advance(intent: MintIntent) -> IntentState:
+def advance(intent: TransactionIntent) -> IntentState:
     tasks.advance_intent(intent_id=str(intent.pk))
     intent.refresh_from_db()
     return IntentState(intent.state)

@@ -14,7 +14,7 @@ from eth_utils.address import to_checksum_address
 from hexbytes import HexBytes
 
 from issuer.chain import token_contract
-from issuer.chain.errors import ChainUnavailable, MintRefusedByContract
+from issuer.chain.errors import ChainUnavailable, TransactionRefusedByContract
 from issuer.chain.readers import Block, FeeQuote, Receipt, SupplyChange
 from issuer.chain.signing import hash_of
 from issuer.chain.states import EventKind
@@ -182,7 +182,7 @@ class FakeChain:
         token = self._token(contract, self.mined[-1].block)
         request_id = f"0x{calldata[-32:].hex()}"
         if self.refuses_to_quote or request_id in token.used:
-            raise MintRefusedByContract("The contract would refuse the mint.")
+            raise TransactionRefusedByContract("The contract would refuse the mint.")
         return FeeQuote(2_000_000_000, 1_000_000_000, 120_000)
 
     def broadcast(self, raw_transaction: bytes) -> None:

@@ -10,12 +10,12 @@ from uuid import UUID
 from issuer.chain import token_contract
 from issuer.chain.models import (
     ChainEvent,
-    MintAttempt,
-    MintIntent,
     NetworkTrouble,
     ScanCursor,
     SignerAccount,
     SupplySnapshot,
+    TransactionAttempt,
+    TransactionIntent,
 )
 from issuer.chain.readers import FeeQuote
 from issuer.chain.request_ids import request_id_bytes32
@@ -137,7 +137,7 @@ def intent(
     base_units: int = ONE,
     gate_scopes: Sequence[Sequence[str]] = (),
     signed_at: datetime = BEFORE,
-) -> MintIntent:
+) -> TransactionIntent:
     """Return an intent with one attempt; with its event, if it is final or booked."""
     deployment_ = deployment_ or instruments.deployment()
     account = signer_account(deployment_.network)
@@ -146,7 +146,7 @@ def intent(
     calldata = token_contract.mint_calldata(
         recipient=recipient, base_units=base_units, request_id=request_id
     )
-    row = MintIntent.objects.create(
+    row = TransactionIntent.objects.create(
         deployment=deployment_,
         signer_account=account,
         request_id=request_id,
@@ -176,9 +176,9 @@ def intent(
     return row
 
 
-def attempt(intent_: MintIntent, *, fees: FeeQuote = FEES) -> MintAttempt:
+def attempt(intent_: TransactionIntent, *, fees: FeeQuote = FEES) -> TransactionAttempt:
     """Return another attempt at an intent; its bytes are no transaction."""
-    return MintAttempt.objects.create(
+    return TransactionAttempt.objects.create(
         intent=intent_,
         transaction_hash=hash_32(),
         raw_transaction=b"\x02 not for any chain",

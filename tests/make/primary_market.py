@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from issuer.approvals import selectors as approvals
-from issuer.chain.models import MintIntent
-from issuer.chain.services import PreparedMint
+from issuer.chain.models import TransactionIntent
+from issuer.chain.services import Prepared
 from issuer.chain.states import IntentState
 from issuer.custody.models import CustodyAccount
 from issuer.custody.selectors import current_statement
@@ -173,7 +173,7 @@ def sign(request: IssuanceRequest, *, at: datetime = AT) -> IssuanceRequest:
     return services.sign_mint(
         request.pk,
         signer=chain.signer(),
-        prepared=PreparedMint(fees=chain.FEES, chain_nonce=0),
+        prepared=Prepared(fees=chain.FEES, chain_nonce=0),
         actor=system("make"),
         at=at,
     )
@@ -191,7 +191,7 @@ def finalize(request: IssuanceRequest, *, at: datetime = AT) -> None:
         transaction_hash=intent.attempts.get().transaction_hash,
         seen_at=at,
     )
-    MintIntent.objects.filter(pk=intent.pk).update(state=IntentState.FINAL, event=event)
+    TransactionIntent.objects.filter(pk=intent.pk).update(state=IntentState.FINAL, event=event)
     newest = request.deployment.supply_snapshots.order_by("-block_number").first()
     assert newest is not None
     chain.snapshot(
@@ -205,7 +205,7 @@ def finalize(request: IssuanceRequest, *, at: datetime = AT) -> None:
 
 def fail(request: IssuanceRequest, state: IntentState) -> None:
     """Let the chain revert or drop the mint of a request."""
-    MintIntent.objects.filter(pk=request.mint_intent_id).update(
+    TransactionIntent.objects.filter(pk=request.mint_intent_id).update(
         state=state, failure="The chain did not carry it out."
     )
 

@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from issuer.chain import registry
 from issuer.chain import tasks as chain_tasks
-from issuer.chain.models import ChainEvent, MintIntent
+from issuer.chain.models import ChainEvent, TransactionIntent
 from issuer.chain.states import EventKind, IntentState
 from issuer.foundation import clock
 from issuer.instruments import chart
@@ -105,7 +105,7 @@ def assert_minted_once(request: IssuanceRequest, stock: Stock, *, at: datetime) 
     assert stock.balance("alice") == 600 * ONE
     assert stock.ask("totalSupply") == 600 * ONE
     assert ChainEvent.objects.get(kind=EventKind.MINT).base_units == 600 * ONE
-    assert MintIntent.objects.get().state == IntentState.BOOKED
+    assert TransactionIntent.objects.get().state == IntentState.BOOKED
     assert books.balance(chart.tokens_outstanding(request.token)) == 600
     assert books.balance(chart.shares_owed_on_tokens(request.token)) == 600
     assert books.balance(chart.shares_paid_not_minted(request.token)) == 0
@@ -122,8 +122,10 @@ class TestWorkerKilled:
     @pytest.mark.parametrize(
         "words",
         [
-            pytest.param('INSERT INTO "chain_mintintent"', id="before it commits to the mint"),
-            pytest.param('INSERT INTO "chain_mintattempt"', id="before it keeps the bytes"),
+            pytest.param(
+                'INSERT INTO "chain_transactionintent"', id="before it commits to the mint"
+            ),
+            pytest.param('INSERT INTO "chain_transactionattempt"', id="before it keeps the bytes"),
             pytest.param('FROM "chain_signeraccount" WHERE', id="while it takes the nonce"),
             pytest.param(
                 'INSERT INTO "chain_intenttransition"', id="after it sent, before it says so"
@@ -173,7 +175,7 @@ class TestMintRefused:
 
         approved.refresh_from_db()
         assert approved.state == IssuanceState.APPROVED
-        assert not MintIntent.objects.exists()
+        assert not TransactionIntent.objects.exists()
         assert holds_of(approved) == ["ACTIVE"]
 
     def test_a_reverted_mint_goes_back_and_is_minted_once_the_way_is_free(
@@ -189,7 +191,7 @@ class TestMintRefused:
         approved.refresh_from_db()
         assert approved.state == IssuanceState.APPROVED
         assert approved.reason != ""
-        assert MintIntent.objects.get().state == IntentState.REVERTED
+        assert TransactionIntent.objects.get().state == IntentState.REVERTED
         assert holds_of(approved) == ["ACTIVE"]
         assert stock.ask("totalSupply") == 0
 
@@ -199,7 +201,7 @@ class TestMintRefused:
         approved.refresh_from_db()
         assert approved.state == IssuanceState.COMPLETED
         assert stock.balance("alice") == 600 * ONE
-        states = MintIntent.objects.order_by("nonce").values_list("state", flat=True)
+        states = TransactionIntent.objects.order_by("nonce").values_list("state", flat=True)
         assert list(states) == [IntentState.REVERTED, IntentState.BOOKED]
 
     def test_a_mint_whose_nonce_went_to_another_transaction_is_signed_again(
@@ -216,5 +218,5 @@ class TestMintRefused:
         approved.refresh_from_db()
         assert approved.state == IssuanceState.COMPLETED
         assert stock.balance("alice") == 600 * ONE
-        states = MintIntent.objects.order_by("nonce").values_list("state", flat=True)
+        states = TransactionIntent.objects.order_by("nonce").values_list("state", flat=True)
         assert list(states) == [IntentState.DROPPED, IntentState.BOOKED]

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 
 from issuer.approvals.errors import ProposalNotOpen
-from issuer.chain.models import MintIntent
+from issuer.chain.models import TransactionIntent
 from issuer.foundation.actors import Actor
 from issuer.foundation.errors import DomainError, IllegalTransition
 from issuer.gate import services as gate
@@ -155,7 +155,7 @@ class TestApprovalAgainstHalt:
         # In both cases nothing of it is signed from now on.
         with pytest.raises((GateClosed, IllegalTransition)):
             primary_market.sign(request)
-        assert not MintIntent.objects.exists()
+        assert not TransactionIntent.objects.exists()
 
 
 class TestSignatures:
@@ -167,7 +167,7 @@ class TestSignatures:
 
         refusals = [type(one) for one in outcomes if isinstance(one, DomainError)]
         assert refusals == [IllegalTransition] * 3
-        assert MintIntent.objects.count() == 1
+        assert TransactionIntent.objects.count() == 1
 
 
 class TestDeliveryAgainstRejection:

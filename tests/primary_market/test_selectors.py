@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from issuer.chain.models import MintIntent
+from issuer.chain.models import TransactionIntent
 from issuer.chain.states import IntentState
 from issuer.custody import services as custody_services
 from issuer.foundation.actors import Actor
@@ -62,7 +62,7 @@ class TestAxesOf:
     )
     def test_follows_the_mint(self, market: Market, intent: IntentState, expected: OnChain) -> None:
         request = primary_market.issuance(market, state=_S.MINTING)
-        MintIntent.objects.update(state=intent)
+        TransactionIntent.objects.update(state=intent)
 
         assert axes(request)[2] == expected
 

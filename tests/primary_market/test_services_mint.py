@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from issuer.chain.errors import FeesTooHigh
-from issuer.chain.models import MintIntent
+from issuer.chain.models import TransactionIntent
 from issuer.chain.readers import FeeQuote
-from issuer.chain.services import PreparedMint
+from issuer.chain.services import Prepared
 from issuer.chain.states import IntentState
 from issuer.foundation.actors import Actor
 from issuer.foundation.errors import DomainError, IllegalTransition
@@ -68,7 +68,7 @@ class TestSignMint:
         with pytest.raises(IllegalTransition):
             primary_market.sign(approved)
 
-        assert MintIntent.objects.count() == 1
+        assert TransactionIntent.objects.count() == 1
 
     def test_refuses_what_is_not_approved(self, market: Market) -> None:
         request = primary_market.issuance(market, state=IssuanceState.FUNDED)
@@ -76,7 +76,7 @@ class TestSignMint:
         with pytest.raises(IllegalTransition):
             primary_market.sign(request)
 
-        assert not MintIntent.objects.exists()
+        assert not TransactionIntent.objects.exists()
 
     def test_refuses_once_kyc_is_over(self, approved: IssuanceRequest) -> None:
         Case.objects.update(valid_until=date(2026, 11, 19))
@@ -129,7 +129,7 @@ class TestSignMint:
             primary_market.sign(approved, at=later)
 
         assert_still(approved, IssuanceState.APPROVED)
-        assert not MintIntent.objects.exists()
+        assert not TransactionIntent.objects.exists()
 
     def test_refuses_fees_above_our_limit(self, approved: IssuanceRequest, system: Actor) -> None:
         dear = FeeQuote(
@@ -140,13 +140,13 @@ class TestSignMint:
             services.sign_mint(
                 approved.pk,
                 signer=chain.signer(),
-                prepared=PreparedMint(fees=dear, chain_nonce=0),
+                prepared=Prepared(fees=dear, chain_nonce=0),
                 actor=system,
                 at=AT,
             )
 
         assert_still(approved, IssuanceState.APPROVED)
-        assert not MintIntent.objects.exists()
+        assert not TransactionIntent.objects.exists()
 
 
 class TestRecordFailedMint:
@@ -177,7 +177,9 @@ class TestRecordFailedMint:
 
         primary_market.sign(request)
 
-        nonces = MintIntent.objects.order_by("nonce").values_list("nonce", "request_id", "state")
+        nonces = TransactionIntent.objects.order_by("nonce").values_list(
+            "nonce", "request_id", "state"
+        )
         assert list(nonces) == [(0, request.pk, "DROPPED"), (1, request.pk, "SIGNED")]
 
     @pytest.mark.parametrize(
@@ -188,7 +190,7 @@ class TestRecordFailedMint:
         self, market: Market, system: Actor, state: IntentState
     ) -> None:
         request = primary_market.issuance(market, state=IssuanceState.MINTING)
-        MintIntent.objects.update(state=state)
+        TransactionIntent.objects.update(state=state)
 
         with pytest.raises(errors.MintNotFailed):
             services.record_failed_mint(request.pk, actor=system, at=AT)
@@ -221,7 +223,7 @@ class TestComplete:
         assert books.balance(chart.shares_owed_on_tokens(token)) == 600
         assert books.balance(chart.shares_own(token)) == 0
         assert set(books.trial_balance().values()) == {0}
-        assert MintIntent.objects.get().state == IntentState.BOOKED
+        assert TransactionIntent.objects.get().state == IntentState.BOOKED
         assert holds_of(request) == ["CONSUMED"]
         assert reserves.cover_of(token, at=AT).status == CoverStatus.COVERED
 
@@ -243,7 +245,7 @@ class TestComplete:
         self, market: Market, system: Actor, state: IntentState
     ) -> None:
         request = primary_market.issuance(market, state=IssuanceState.MINTING)
-        MintIntent.objects.update(state=state)
+        TransactionIntent.objects.update(state=state)
 
         with pytest.raises(errors.MintNotFinal):
             services.complete(request.pk, actor=system, at=AT)
@@ -264,5 +266,5 @@ def assert_not_signed(approved: IssuanceRequest, refusal: type[DomainError]) -> 
     with pytest.raises(refusal):
         primary_market.sign(approved)
     assert_still(approved, IssuanceState.APPROVED)
-    assert not MintIntent.objects.exists()
+    assert not TransactionIntent.objects.exists()
     assert holds_of(approved) == ["ACTIVE"]

@@ -7,7 +7,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from issuer.chain import registry
-from issuer.chain.models import MintIntent
+from issuer.chain.models import TransactionIntent
 from issuer.chain.states import IntentState
 from issuer.foundation import clock
 from issuer.foundation.actors import Actor
@@ -132,7 +132,7 @@ class TestAdvanceRequests:
         tasks.advance_requests()
 
         assert state_of(request) == _S.MINTING
-        states = MintIntent.objects.order_by("nonce").values_list("state", flat=True)
+        states = TransactionIntent.objects.order_by("nonce").values_list("state", flat=True)
         assert list(states) == ["DROPPED", "SIGNED"]
 
     def test_books_a_final_mint(self, market: Market) -> None:
@@ -192,7 +192,7 @@ class TestSignMints:
         tasks.advance_requests()
 
         assert state_of(request) == _S.APPROVED
-        assert not MintIntent.objects.exists()
+        assert not TransactionIntent.objects.exists()
 
     @pytest.mark.parametrize("what", ["gate", "cover"])
     def test_keeps_a_request_approved_while_it_may_not_mint_and_says_why(

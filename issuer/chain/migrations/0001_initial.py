@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="MintIntent",
+            name="TransactionIntent",
             fields=[
                 (
                     "id",
@@ -111,7 +111,7 @@ class Migration(migrations.Migration):
                     "deployment",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT,
-                        related_name="mint_intents",
+                        related_name="intents",
                         to="instruments.deployment",
                     ),
                 ),
@@ -121,7 +121,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
-                        related_name="mint_intent",
+                        related_name="intent",
                         to="chain.chainevent",
                     ),
                 ),
@@ -131,7 +131,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="MintAttempt",
+            name="TransactionAttempt",
             fields=[
                 (
                     "id",
@@ -156,7 +156,7 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="attempts",
-                        to="chain.mintintent",
+                        to="chain.transactionintent",
                     ),
                 ),
             ],
@@ -188,7 +188,7 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="transitions",
-                        to="chain.mintintent",
+                        to="chain.transactionintent",
                     ),
                 ),
             ],
@@ -275,7 +275,7 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.AddField(
-            model_name="mintintent",
+            model_name="transactionintent",
             name="signer_account",
             field=models.ForeignKey(
                 on_delete=django.db.models.deletion.PROTECT,
@@ -349,16 +349,17 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
-            model_name="mintattempt",
+            model_name="transactionattempt",
             constraint=models.CheckConstraint(
                 condition=models.Q(("transaction_hash__regex", "^0x[0-9a-f]{64}$")),
-                name="mint_attempt_has_a_hash",
+                name="transaction_attempt_has_a_hash",
             ),
         ),
         migrations.AddConstraint(
-            model_name="mintattempt",
+            model_name="transactionattempt",
             constraint=models.CheckConstraint(
-                condition=models.Q(("max_fee_per_gas__gt", 0)), name="mint_attempt_pays_something"
+                condition=models.Q(("max_fee_per_gas__gt", 0)),
+                name="transaction_attempt_pays_something",
             ),
         ),
         migrations.AddConstraint(
@@ -404,7 +405,7 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
-            model_name="mintintent",
+            model_name="transactionintent",
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     (
@@ -412,31 +413,31 @@ class Migration(migrations.Migration):
                         ["SIGNED", "BROADCAST", "MINED", "FINAL", "BOOKED", "REVERTED", "DROPPED"],
                     )
                 ),
-                name="mint_intent_state_known",
+                name="transaction_intent_state_known",
             ),
         ),
         migrations.AddConstraint(
-            model_name="mintintent",
+            model_name="transactionintent",
             constraint=models.UniqueConstraint(
-                fields=("signer_account", "nonce"), name="mint_intent_nonce_once_per_signer"
+                fields=("signer_account", "nonce"), name="transaction_intent_nonce_once_per_signer"
             ),
         ),
         migrations.AddConstraint(
-            model_name="mintintent",
+            model_name="transactionintent",
             constraint=models.UniqueConstraint(
                 condition=models.Q(("state__in", ["REVERTED", "DROPPED"]), _negated=True),
                 fields=("request_id",),
-                name="mint_intent_one_per_request_unless_failed",
+                name="transaction_intent_one_per_request_unless_failed",
             ),
         ),
         migrations.AddConstraint(
-            model_name="mintintent",
+            model_name="transactionintent",
             constraint=models.CheckConstraint(
-                condition=models.Q(("base_units__gt", 0)), name="mint_intent_mints_something"
+                condition=models.Q(("base_units__gt", 0)), name="transaction_intent_mints_something"
             ),
         ),
         migrations.AddConstraint(
-            model_name="mintintent",
+            model_name="transactionintent",
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("event__isnull", False), ("state__in", ["FINAL", "BOOKED"])),
@@ -445,11 +446,11 @@ class Migration(migrations.Migration):
                     ),
                     _connector="OR",
                 ),
-                name="mint_intent_final_iff_event",
+                name="transaction_intent_final_iff_event",
             ),
         ),
         migrations.AddConstraint(
-            model_name="mintintent",
+            model_name="transactionintent",
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(
@@ -462,7 +463,7 @@ class Migration(migrations.Migration):
                     ),
                     _connector="OR",
                 ),
-                name="mint_intent_failed_says_why",
+                name="transaction_intent_failed_says_why",
             ),
         ),
         migrations.AddConstraint(
@@ -494,7 +495,7 @@ class Migration(migrations.Migration):
         ),
         MakeAppendOnly("chain_supplysnapshot"),
         MakeAppendOnly("chain_chainevent"),
-        MakeAppendOnly("chain_mintattempt"),
+        MakeAppendOnly("chain_transactionattempt"),
         MakeAppendOnly("chain_intenttransition"),
         migrations.RunSQL(sql.CREATE_INTENT_GUARD, sql.DROP_INTENT_GUARD),
         migrations.RunSQL(sql.CREATE_ATTEMPT_GUARD, sql.DROP_ATTEMPT_GUARD),

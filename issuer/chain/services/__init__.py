@@ -1,7 +1,7 @@
 """Everything that writes what chains say, and what we say to them."""
 
 from issuer.chain.services._intents import (
-    PreparedMint,
+    Prepared,
     broadcast,
     bump_fees,
     observe,
@@ -12,7 +12,7 @@ from issuer.chain.services._intents import (
 from issuer.chain.services._scanning import note_trouble, scan_deployment
 
 __all__ = [
-    "PreparedMint",
+    "Prepared",
     "broadcast",
     "bump_fees",
     "note_trouble",

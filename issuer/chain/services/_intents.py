@@ -16,7 +16,12 @@ from eth_utils.address import to_checksum_address
 
 from issuer.audit import services as audit
 from issuer.chain import errors, token_contract
-from issuer.chain.models import IntentTransition, MintAttempt, MintIntent, SignerAccount
+from issuer.chain.models import (
+    IntentTransition,
+    SignerAccount,
+    TransactionAttempt,
+    TransactionIntent,
+)
 from issuer.chain.readers import Block, Broadcaster, FeeQuote, Receipt, TransactionReader
 from issuer.chain.request_ids import request_id_bytes32
 from issuer.chain.services import _steps
@@ -38,7 +43,7 @@ _SENDABLE: Final = frozenset({IntentState.SIGNED, IntentState.BROADCAST})
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedMint:
+class Prepared:
     """What the chain said before a mint is signed."""
 
     fees: FeeQuote
@@ -53,17 +58,17 @@ def prepare_mint(
     base_units: int,
     signer: Signer,
     reader: TransactionReader,
-) -> PreparedMint:
+) -> Prepared:
     """Ask the chain what `sign_mint` needs to know; writes nothing. Call it before a transaction.
 
     Raises:
-        MintRefusedByContract: if the contract would revert the mint.
+        TransactionRefusedByContract: if the contract would revert the mint.
         ChainUnavailable: if the node cannot be trusted to have answered.
     """
     calldata = token_contract.mint_calldata(
         recipient=recipient, base_units=base_units, request_id=request_id
     )
-    return PreparedMint(
+    return Prepared(
         fees=reader.quote(sender=signer.address, contract=deployment.address, calldata=calldata),
         chain_nonce=reader.next_nonce(signer.address),
     )
@@ -81,7 +86,7 @@ def sign_mint(
     gate_scopes: Sequence[tuple[ScopeKind, UUID]] = (),
     actor: Actor,
     at: datetime,
-) -> MintIntent:
+) -> TransactionIntent:
     """Commit ourselves to mint `base_units` to `recipient`: the next nonce, and exact bytes.
 
     Nothing is sent. Joins the transaction in which the caller has checked that it may mint.
@@ -89,7 +94,7 @@ def sign_mint(
     open when it is sent.
 
     Raises:
-        MintAlreadyIntended: if a mint for the request is under way or done.
+        TransactionAlreadyIntended: if a mint for the request is under way or done.
         SignerMismatch: if `signer` does not hold the key of the network's account.
         FeesTooHigh: if `fees` are above our limit.
     """
@@ -101,9 +106,9 @@ def sign_mint(
     calldata = token_contract.mint_calldata(
         recipient=recipient, base_units=base_units, request_id=request_id
     )
-    taken = errors.MintAlreadyIntended(f"Request {request_id} has a mint already.")
-    with translating({"mint_intent_one_per_request_unless_failed": taken}):
-        intent = MintIntent.objects.create(
+    taken = errors.TransactionAlreadyIntended(f"Request {request_id} has a mint already.")
+    with translating({"transaction_intent_one_per_request_unless_failed": taken}):
+        intent = TransactionIntent.objects.create(
             deployment=deployment,
             signer_account=account,
             request_id=request_id,
@@ -123,7 +128,9 @@ def sign_mint(
     return intent
 
 
-def broadcast(intent_id: UUID, *, sender: Broadcaster, actor: Actor, at: datetime) -> MintIntent:
+def broadcast(
+    intent_id: UUID, *, sender: Broadcaster, actor: Actor, at: datetime
+) -> TransactionIntent:
     """Send the newest bytes of an intent that is not in a block yet; safe to repeat.
 
     Call it outside any transaction: no lock waits for a node.
@@ -148,7 +155,7 @@ def broadcast(intent_id: UUID, *, sender: Broadcaster, actor: Actor, at: datetim
 
 def observe(
     intent_id: UUID, *, reader: TransactionReader, actor: Actor, at: datetime
-) -> MintIntent:
+) -> TransactionIntent:
     """Record what the chain says became of a live intent; safe to repeat.
 
     A missing receipt is unknown: the intent fails only by a final receipt that says so, or once
@@ -160,7 +167,7 @@ def observe(
     Raises:
         ChainUnavailable: if the node cannot be trusted to have answered.
     """
-    intent = MintIntent.objects.select_related("deployment__network", "signer_account").get(
+    intent = TransactionIntent.objects.select_related("deployment__network", "signer_account").get(
         pk=intent_id
     )
     if intent.state not in LIVE_STATES:
@@ -180,7 +187,7 @@ def observe(
 @transaction.atomic
 def bump_fees(
     intent_id: UUID, *, signer: Signer, fees: FeeQuote, actor: Actor, at: datetime
-) -> MintAttempt:
+) -> TransactionAttempt:
     """Sign an intent that was sent and is stuck again: same nonce, same calldata, higher fees.
 
     Each fee rises to that of `fees` (what the chain asks now), and by an eighth at least. The
@@ -189,7 +196,7 @@ def bump_fees(
     Raises:
         IllegalTransition: if the intent is not waiting for a block.
         SignerMismatch: if `signer` does not hold the key of the intent's account.
-        MintIntentChanged: if the intent's columns no longer give the calldata it was signed for.
+        IntentChanged: if the intent's columns no longer give the calldata it was signed for.
         GateClosed: if one of its gates is shut: a halt signs nothing, and lets no fees climb.
         FeesTooHigh: if the new fees are above our limit.
     """
@@ -201,7 +208,7 @@ def bump_fees(
         recipient=intent.recipient, base_units=intent.base_units, request_id=intent.request_id
     )
     if hash_of(calldata) != intent.calldata_hash:
-        raise errors.MintIntentChanged(f"{intent} is not what was signed.")
+        raise errors.IntentChanged(f"{intent} is not what was signed.")
     gate.require_open(scopes=_scopes_of(intent))
     last = _newest_attempt(intent)
     raised = FeeQuote(
@@ -224,7 +231,7 @@ def bump_fees(
     return attempt
 
 
-def record_booked(intent: MintIntent, *, actor: Actor, at: datetime) -> MintIntent:
+def record_booked(intent: TransactionIntent, *, actor: Actor, at: datetime) -> TransactionIntent:
     """Record that the books have a final mint; joins the transaction that posts it.
 
     Raises:
@@ -235,7 +242,9 @@ def record_booked(intent: MintIntent, *, actor: Actor, at: datetime) -> MintInte
 
 
 @transaction.atomic
-def _record_silence(intent_id: UUID, *, dropped: bool, actor: Actor, at: datetime) -> MintIntent:
+def _record_silence(
+    intent_id: UUID, *, dropped: bool, actor: Actor, at: datetime
+) -> TransactionIntent:
     intent = _steps.lock(intent_id)
     if intent.state not in LIVE_STATES:
         return intent
@@ -250,7 +259,7 @@ def _record_silence(intent_id: UUID, *, dropped: bool, actor: Actor, at: datetim
 @transaction.atomic
 def _record_receipt(
     intent_id: UUID, receipt: Receipt, *, failed: bool, actor: Actor, at: datetime
-) -> MintIntent:
+) -> TransactionIntent:
     intent = _steps.lock(intent_id)
     if intent.state not in LIVE_STATES:
         return intent
@@ -265,7 +274,7 @@ def _record_receipt(
     return intent
 
 
-def _receipt_of(intent: MintIntent, reader: TransactionReader) -> Receipt | None:
+def _receipt_of(intent: TransactionIntent, reader: TransactionReader) -> Receipt | None:
     for attempt in intent.attempts.order_by("-id"):
         receipt = reader.receipt(attempt.transaction_hash)
         if receipt is not None:
@@ -273,7 +282,7 @@ def _receipt_of(intent: MintIntent, reader: TransactionReader) -> Receipt | None
     return None
 
 
-def _is_dropped(intent: MintIntent, reader: TransactionReader, final: Block) -> bool:
+def _is_dropped(intent: TransactionIntent, reader: TransactionReader, final: Block) -> bool:
     if reader.next_nonce(intent.signer_account.address, at=final) <= intent.nonce:
         return False
     request_id = request_id_bytes32(intent.request_id)
@@ -283,18 +292,18 @@ def _is_dropped(intent: MintIntent, reader: TransactionReader, final: Block) -> 
     return True
 
 
-def _block_seen(intent: MintIntent) -> str:
+def _block_seen(intent: TransactionIntent) -> str:
     seen = IntentTransition.objects.filter(intent=intent, step=IntentStep.SEE_MINED.name)
     return seen.latest("id").block_hash
 
 
-def _newest_attempt(intent: MintIntent) -> MintAttempt:
+def _newest_attempt(intent: TransactionIntent) -> TransactionAttempt:
     return intent.attempts.latest("id")
 
 
 def _sign(
-    intent: MintIntent, calldata: bytes, *, signer: Signer, fees: FeeQuote, at: datetime
-) -> MintAttempt:
+    intent: TransactionIntent, calldata: bytes, *, signer: Signer, fees: FeeQuote, at: datetime
+) -> TransactionAttempt:
     signed = signer.sign(
         UnsignedTransaction(
             chain_id=int(intent.deployment.network.caip2.partition(":")[2]),
@@ -304,7 +313,7 @@ def _sign(
             fees=fees,
         )
     )
-    return MintAttempt.objects.create(
+    return TransactionAttempt.objects.create(
         intent=intent,
         transaction_hash=signed.hash,
         raw_transaction=signed.raw,
@@ -338,7 +347,7 @@ def _texts_of(deployment: Deployment, further: Sequence[tuple[ScopeKind, UUID]])
     return sorted([kind.value, str(subject)] for kind, subject in scopes)
 
 
-def _scopes_of(intent: MintIntent) -> list[tuple[ScopeKind, UUID]]:
+def _scopes_of(intent: TransactionIntent) -> list[tuple[ScopeKind, UUID]]:
     return [(ScopeKind(kind), UUID(subject)) for kind, subject in intent.gate_scopes]
 
 

@@ -13,10 +13,10 @@ from issuer.chain import selectors
 from issuer.chain.errors import ChainUnavailable, Reorganized
 from issuer.chain.models import (
     ChainEvent,
-    MintIntent,
     NetworkTrouble,
     ScanCursor,
     SupplySnapshot,
+    TransactionIntent,
 )
 from issuer.chain.readers import Block, SupplyChange, SupplyReader
 from issuer.chain.services import _steps
@@ -204,7 +204,7 @@ def _finalize_intent(event: ChainEvent, *, actor: Actor, at: datetime) -> None:
     if number.bit_length() > UUID_BITS:
         return
     intent = (
-        MintIntent.objects.select_for_update(of=("self",))
+        TransactionIntent.objects.select_for_update(of=("self",))
         .filter(
             deployment=event.deployment,
             request_id=UUID(int=number),

@@ -5,16 +5,16 @@ from typing import Any
 from uuid import UUID
 
 from issuer.audit import services as audit
-from issuer.chain.models import IntentTransition, MintIntent
+from issuer.chain.models import IntentTransition, TransactionIntent
 from issuer.chain.states import IntentState, IntentStep
 from issuer.foundation.actors import Actor
 from issuer.foundation.transactions import require_transaction
 
 
-def lock(intent_id: UUID) -> MintIntent:
+def lock(intent_id: UUID) -> TransactionIntent:
     """Return the intent, locked until the end of the transaction."""
     return (
-        MintIntent.objects.select_for_update(of=("self",))
+        TransactionIntent.objects.select_for_update(of=("self",))
         .select_related("deployment__network", "deployment__token", "signer_account")
         .get(pk=intent_id)
     )
@@ -22,14 +22,14 @@ def lock(intent_id: UUID) -> MintIntent:
 
 def take(
     step: IntentStep,
-    intent: MintIntent,
+    intent: TransactionIntent,
     *,
     actor: Actor,
     at: datetime,
     block_number: int | None = None,
     block_hash: str = "",
     **columns: Any,
-) -> MintIntent:
+) -> TransactionIntent:
     """Take a step with a locked intent, and set the columns that its new state requires.
 
     The row, its `IntentTransition` (with the block that showed us, if one did) and the audit

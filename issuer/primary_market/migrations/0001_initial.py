@@ -117,7 +117,7 @@ class Migration(migrations.Migration):
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="issuances",
-                        to="chain.mintintent",
+                        to="chain.transactionintent",
                     ),
                 ),
                 (

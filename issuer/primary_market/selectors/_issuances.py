@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
-from issuer.chain.models import MintIntent
+from issuer.chain.models import TransactionIntent
 from issuer.chain.states import IntentState
 from issuer.custody.states import InstructionState
 from issuer.instruments.models import Network
@@ -25,7 +25,7 @@ STOPPABLE = (*UNFUNDED, IssuanceState.FUNDED, IssuanceState.APPROVED)
 
 def issuances() -> QuerySet[IssuanceRequest]:
     """Return every request, the newest first, with all that its three sides are derived from."""
-    newest_mint = MintIntent.objects.filter(request_id=OuterRef("pk")).order_by("-id")
+    newest_mint = TransactionIntent.objects.filter(request_id=OuterRef("pk")).order_by("-id")
     return (
         IssuanceRequest.objects.select_related(
             "participant__entity",

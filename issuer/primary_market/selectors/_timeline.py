@@ -8,7 +8,7 @@ from uuid import UUID
 
 from issuer.approvals.models import Proposal
 from issuer.approvals.states import ProposalState
-from issuer.chain.models import IntentTransition, MintIntent
+from issuer.chain.models import IntentTransition, TransactionIntent
 from issuer.chain.states import IntentState
 from issuer.custody.states import InstructionState
 from issuer.people.models import Person
@@ -147,7 +147,7 @@ def _of_approvals(request: IssuanceRequest) -> Iterator[Moment]:
 
 
 def _of_chain(request: IssuanceRequest) -> Iterator[Moment]:
-    intents = MintIntent.objects.filter(request_id=request.pk).prefetch_related(
+    intents = TransactionIntent.objects.filter(request_id=request.pk).prefetch_related(
         "attempts", "transitions"
     )
     for intent in intents:

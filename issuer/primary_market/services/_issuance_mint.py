@@ -10,8 +10,8 @@ from uuid import UUID
 from django.db import transaction
 
 from issuer.chain import services as chain
-from issuer.chain.models import MintIntent
-from issuer.chain.services import PreparedMint
+from issuer.chain.models import TransactionIntent
+from issuer.chain.services import Prepared
 from issuer.chain.signing import Signer
 from issuer.chain.states import IntentState
 from issuer.foundation import quantities
@@ -29,7 +29,7 @@ from issuer.reserves import services as reserves
 
 @transaction.atomic
 def sign_mint(
-    request_id: UUID, *, signer: Signer, prepared: PreparedMint, actor: Actor, at: datetime
+    request_id: UUID, *, signer: Signer, prepared: Prepared, actor: Actor, at: datetime
 ) -> IssuanceRequest:
     """Commit ourselves to the mint of an approved request; nothing is sent yet.
 
@@ -42,7 +42,7 @@ def sign_mint(
         IssuanceClosed, MultiplierChanged: if the terms of the request no longer stand.
         GateClosed: if one of its gates is not open.
         CoverUnknown, SharesNotFree: if its shares are not there any more, or not known to be.
-        FeesTooHigh, SignerMismatch, MintAlreadyIntended: as `chain.services.sign_mint`.
+        FeesTooHigh, SignerMismatch, TransactionAlreadyIntended: as `chain.services.sign_mint`.
     """
     request = lock(request_id)
     IssuanceStep.SIGN_MINT.value.check(IssuanceState(request.state))
@@ -111,9 +111,11 @@ def complete(request_id: UUID, *, actor: Actor, at: datetime) -> IssuanceRequest
     return take(IssuanceStep.COMPLETE, request, actor=actor, at=at, completed_at=at)
 
 
-def _intent(request: IssuanceRequest) -> MintIntent:
+def _intent(request: IssuanceRequest) -> TransactionIntent:
     assert request.mint_intent_id is not None
-    return MintIntent.objects.select_related("event", "deployment").get(pk=request.mint_intent_id)
+    return TransactionIntent.objects.select_related("event", "deployment").get(
+        pk=request.mint_intent_id
+    )
 
 
 def _lines(request: IssuanceRequest) -> list[Line]:
