@@ -369,7 +369,11 @@ NETWORKS: dict[str, dict[str, list[str]]] = env.mapping("NETWORKS")
 MINTER_KEYS: dict[str, str] = env.mapping("MINTER_KEYS")
 if SANDBOX:  # the demo world's own chain, and the second of the keys that every anvil prints
     ANVIL_PORT = env.integer("ANVIL_PORT", 8545, minimum=1)
-    NETWORKS = {"eip155:31337": {"rpc_urls": [f"http://127.0.0.1:{ANVIL_PORT}"]}} | NETWORKS
+    SECOND_ANVIL_PORT = env.integer("SECOND_ANVIL_PORT", 8546, minimum=1)
+    NETWORKS = {
+        "eip155:31337": {"rpc_urls": [f"http://127.0.0.1:{ANVIL_PORT}"]},
+        "eip155:31338": {"rpc_urls": [f"http://127.0.0.1:{SECOND_ANVIL_PORT}"]},
+    } | NETWORKS
     MINTER_KEYS = {
         "eip155:31337": "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
     } | MINTER_KEYS

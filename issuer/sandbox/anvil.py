@@ -19,6 +19,7 @@ from issuer.chain.errors import ChainUnavailable
 from issuer.chain.rpc import Call, HttpJsonRpc
 
 HOST: Final = "127.0.0.1"
+#: What a chain is called that nobody has named otherwise.
 CHAIN_ID: Final = 31337
 CAIP2: Final = f"eip155:{CHAIN_ID}"
 #: With one slot per epoch, anvil holds the block two before its newest final.
@@ -69,6 +70,7 @@ def binary() -> Path:
 def command(
     *,
     port: int,
+    chain_id: int = CHAIN_ID,
     state_file: Path | None = None,
     block_time_seconds: int | None = None,
     started_at: datetime | None = None,
@@ -80,7 +82,7 @@ def command(
     there; balances can then be read again from the next final block on. A new chain begins at
     `started_at`.
     """
-    line = [str(binary()), "--host", HOST, "--port", str(port), "--chain-id", str(CHAIN_ID)]
+    line = [str(binary()), "--host", HOST, "--port", str(port), "--chain-id", str(chain_id)]
     line += ["--slots-in-an-epoch", "1", "--quiet", "--prune-history", str(STATES_KEPT)]
     if state_file is not None:
         line += ["--state", str(state_file), "--state-interval", str(STATE_INTERVAL_SECONDS)]
@@ -102,8 +104,9 @@ def free_port() -> int:
 class Anvil:
     """The levers of an anvil process that listens on `port`."""
 
-    def __init__(self, *, port: int) -> None:
+    def __init__(self, *, port: int, chain_id: int = CHAIN_ID) -> None:
         self.port = port
+        self.chain_id = chain_id
         self.url = f"http://{HOST}:{port}"
         self.rpc = HttpJsonRpc(self.url)
 
@@ -111,7 +114,7 @@ class Anvil:
     def ready(self) -> bool:
         """Whether the chain answers."""
         try:
-            return self.rpc.call("eth_chainId", [], result=str) == hex(CHAIN_ID)
+            return self.rpc.call("eth_chainId", [], result=str) == hex(self.chain_id)
         except ChainUnavailable:
             return False
 
@@ -187,6 +190,7 @@ class Anvil:
 def running(
     *,
     port: int | None = None,
+    chain_id: int = CHAIN_ID,
     state_file: Path | None = None,
     started_at: datetime | None = None,
 ) -> Iterator[Anvil]:
@@ -197,9 +201,9 @@ def running(
         AnvilFailed: if it does not answer in time.
     """
     chosen = free_port() if port is None else port
-    line = command(port=chosen, state_file=state_file, started_at=started_at)
+    line = command(port=chosen, chain_id=chain_id, state_file=state_file, started_at=started_at)
     process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    anvil = Anvil(port=chosen)
+    anvil = Anvil(port=chosen, chain_id=chain_id)
     try:
         _wait(process, anvil)
         yield anvil

@@ -108,8 +108,8 @@ CUSTODIAN_CODE: Final = "harbor"
 PARTNER_CODE: Final = "meridian"
 LAPSED_CODE: Final = "lapsed"
 
-#: Which of anvil's funded accounts has which role of the token contract; the minter signs by key.
-CHAIN_ADMIN, CHAIN_MINTER, CHAIN_PAUSER, CHAIN_SEIZER = 0, 1, 2, 3
+#: Which of anvil's funded accounts has which role of the token contracts.
+CHAIN_ADMIN, CHAIN_MINTER, CHAIN_PAUSER, CHAIN_SEIZER, CHAIN_BURNER, CHAIN_MULTIPLIER = range(6)
 
 
 def wallet_key(code: str) -> bytes:

@@ -1,6 +1,7 @@
-"""The world outside, as far as it moves by itself: the custodian and the chain's time."""
+"""The world outside, as far as it moves by itself: the custodian and the chains' time."""
 
 import time
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -17,16 +18,19 @@ _POLL_SECONDS: Final = 0.3
 _LAG_MAX_SECONDS: Final = 10
 
 
-def go_on(custodian: DemoCustodian, anvil: Anvil) -> None:
+def go_on(custodian: DemoCustodian, chains: Sequence[Anvil]) -> None:
     """Let the world outside follow the clock for as long as the process lives."""
     while True:
         now = clock.now()
         for path in custodian.send_due_statements(now):
             logger.info("The custodian sent a statement", file=path.name)
-        try:
-            if (now - anvil.time).total_seconds() > _LAG_MAX_SECONDS:
-                anvil.follow(now)
-                anvil.finalize()
-        except ChainUnavailable as refusal:
-            logger.warning("The chain does not follow the clock", reason=str(refusal))
+        for anvil in chains:
+            try:
+                if (now - anvil.time).total_seconds() > _LAG_MAX_SECONDS:
+                    anvil.follow(now)
+                    anvil.finalize()
+            except ChainUnavailable as refusal:
+                logger.warning(
+                    "A chain does not follow the clock", chain=anvil.chain_id, reason=str(refusal)
+                )
         time.sleep(_POLL_SECONDS)

@@ -32,7 +32,7 @@ from issuer.parties.models import Program
 from issuer.reconciliation.models import Run
 from issuer.reserves.cover import CoverStatus
 from issuer.sandbox import cast, market_clock
-from issuer.sandbox.anvil import CAIP2, Anvil
+from issuer.sandbox.chains import CHAINS, FIRST
 from issuer.sandbox.custodian import DemoCustodian
 from issuer.sandbox.doors import PartnerDoor, StaffDoor
 
@@ -60,7 +60,7 @@ class Story:
         self._told = settings.DATA_DIR / "sandbox" / "story-told"
         self._stopping = threading.Event()
         self._custodian = DemoCustodian.of_settings()
-        self._chain = Anvil(port=settings.ANVIL_PORT)
+        self._chains = [chain.anvil() for chain in CHAINS]
 
     def tell(self, stopping: threading.Event) -> None:
         """Tell the story, unless this world has heard it.
@@ -115,7 +115,7 @@ class Story:
         account = Account.from_key(cast.wallet_key(cast.PARTNER_CODE))
         body = {
             "token": "AAPLx",
-            "network": CAIP2,
+            "network": FIRST.caip2,
             "wallet": account.address,
             "quantity": QUANTITY,
             "client_reference": "desk-1042",
@@ -290,21 +290,22 @@ class Story:
             raise StoryStuck("A bad file was taken for a statement.")
 
     def _move_clock(self, day: date) -> None:
-        """Move to the evening of `day`, the chain before the house.
+        """Move to the evening of `day`, the chains before the house.
 
-        The other way round the house would rightly find that the chain stands still.
+        The other way round the house would rightly find that a chain stands still.
         """
         moment = datetime.combine(day, market_clock.STATEMENTS_SENT_AT)
-        self._chain.follow(moment)
-        self._chain.finalize()
+        for chain in self._chains:
+            chain.follow(moment)
+            chain.finalize()
         read = SupplySnapshot.objects.filter(block_mined_at__gte=moment)
         deployments = Deployment.objects.count()
         self._await(
-            "the chain of that evening to be read",
+            "the chains of that evening to be read",
             lambda: read.values("deployment").distinct().count() == deployments,
         )
         market_clock.advance_to(moment)
-        self._say(f"    the chain and the clock move to {moment:%A %Y-%m-%d %H:%M}Z")
+        self._say(f"    the chains and the clock move to {moment:%A %Y-%m-%d %H:%M}Z")
 
     def _known_reserves(self, partner: PartnerDoor, *, pending: str) -> Document | None:
         reserves = partner.get("reserves/AAPLx")

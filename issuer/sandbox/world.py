@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeAlias
 
 from django.conf import settings
 from django.db import transaction
@@ -21,7 +21,7 @@ from issuer.custody.models import Purpose
 from issuer.foundation import actors, calendars
 from issuer.foundation.actors import Actor
 from issuer.instruments import services as instruments
-from issuer.instruments.models import Token
+from issuer.instruments.models import Network, Token
 from issuer.kyc import services as kyc
 from issuer.kyc.models import MediaType, RiskRating
 from issuer.parties import services as parties
@@ -30,10 +30,13 @@ from issuer.people import services as people
 from issuer.people.actors import actor_of
 from issuer.people.models import User
 from issuer.sandbox import cast, market_clock
-from issuer.sandbox.anvil import CAIP2, Anvil
+from issuer.sandbox.anvil import Anvil
+from issuer.sandbox.chains import CHAINS, DemoChain
 from issuer.sandbox.custodian import DemoCustodian
 
 ACTOR: Final = actors.system("sandbox")
+#: Address and block of each product's contract on one chain, by symbol.
+_Contracts: TypeAlias = Mapping[str, tuple[str, int]]
 OWN_SHARES: Final = Decimal(2)
 #: Minutes, not half an hour: nobody waits that long for a demo to notice a silent node.
 FINAL_AGE_MAX_SECONDS: Final = 300
@@ -56,9 +59,11 @@ def build() -> str:
     day = market_clock.first_story_day()
     market_clock.advance_to(datetime.combine(day, market_clock.OPEN_AT))
     at = datetime.combine(day, market_clock.OPEN_AT)
-    anvil = Anvil(port=settings.ANVIL_PORT)
-    anvil.follow(at)
-    contracts = _deploy(anvil)
+    contracts = {}
+    for chain in CHAINS:
+        anvil = chain.anvil()
+        anvil.follow(at)
+        contracts[chain] = _deploy(anvil)
     with transaction.atomic():
         _populate(contracts, day=day, at=at)
     return f"built; it is {at:%A %Y-%m-%d %H:%M}Z"
@@ -75,8 +80,8 @@ def throw_away() -> str:
     return "thrown away"
 
 
-def _deploy(anvil: Anvil) -> Mapping[str, tuple[str, int]]:
-    """Deploy a contract per product and hand out its roles; return address and block by symbol."""
+def _deploy(anvil: Anvil) -> _Contracts:
+    """Deploy a contract per product and hand out its roles."""
     accounts = anvil.accounts
     admin = accounts[cast.CHAIN_ADMIN]
     contracts = {}
@@ -87,6 +92,8 @@ def _deploy(anvil: Anvil) -> Mapping[str, tuple[str, int]]:
             (token_contract.MINTER_ROLE, cast.CHAIN_MINTER),
             (token_contract.PAUSER_ROLE, cast.CHAIN_PAUSER),
             (token_contract.SEIZER_ROLE, cast.CHAIN_SEIZER),
+            (token_contract.BURNER_ROLE, cast.CHAIN_BURNER),
+            (token_contract.MULTIPLIER_ROLE, cast.CHAIN_MULTIPLIER),
         ):
             grant = token_contract.calldata("grantRole", role, accounts[holder])
             anvil.send(grant, sender=admin, to=address)
@@ -95,7 +102,7 @@ def _deploy(anvil: Anvil) -> Mapping[str, tuple[str, int]]:
     return contracts
 
 
-def _populate(contracts: Mapping[str, tuple[str, int]], *, day: date, at: datetime) -> None:
+def _populate(contracts: Mapping[DemoChain, _Contracts], *, day: date, at: datetime) -> None:
     users = {
         member.username: people.register_user(
             person_name=member.name,
@@ -159,17 +166,11 @@ def _company(company: cast.Company, *, at: datetime) -> LegalEntity:
 def _tokens(
     program: Program,
     custodian: Custodian,
-    contracts: Mapping[str, tuple[str, int]],
+    contracts: Mapping[DemoChain, _Contracts],
     *,
     at: datetime,
 ) -> Mapping[str, Token]:
-    network = instruments.register_network(
-        caip2=CAIP2,
-        name="Anvil",
-        final_age_max_seconds=FINAL_AGE_MAX_SECONDS,
-        actor=ACTOR,
-        at=at,
-    )
+    networks = {chain: _network(chain, at=at) for chain in contracts}
     tokens = {}
     for product in cast.PRODUCTS:
         security = instruments.register_security(
@@ -191,15 +192,16 @@ def _tokens(
             actor=ACTOR,
             at=at,
         )
-        address, block = contracts[product.symbol]
-        instruments.register_deployment(
-            token=token,
-            network=network,
-            address=address,
-            deployed_block=block,
-            actor=ACTOR,
-            at=at,
-        )
+        for chain, network in networks.items():
+            address, block = contracts[chain][product.symbol]
+            instruments.register_deployment(
+                token=token,
+                network=network,
+                address=address,
+                deployed_block=block,
+                actor=ACTOR,
+                at=at,
+            )
         custody.open_custody_account(
             token=token,
             custodian=custodian,
@@ -209,6 +211,16 @@ def _tokens(
         )
         tokens[product.symbol] = token
     return tokens
+
+
+def _network(chain: DemoChain, *, at: datetime) -> Network:
+    return instruments.register_network(
+        caip2=chain.caip2,
+        name=chain.name,
+        final_age_max_seconds=FINAL_AGE_MAX_SECONDS,
+        actor=ACTOR,
+        at=at,
+    )
 
 
 def _partner(program: Program, users: Mapping[str, User], *, at: datetime) -> None:

@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from issuer.operations import parts
 from issuer.operations.supervisor import CannotStart, Part, Step, Supervisor
 from issuer.sandbox import anvil, world
+from issuer.sandbox.chains import CHAINS, DemoChain
 from issuer.sandbox.doors import DoorStuck
 from issuer.sandbox.story import Story, StoryStuck
 
@@ -25,7 +26,7 @@ class Command(BaseCommand):
     """Bring up the whole back office with a demo world around it, and run its main job."""
 
     help = (
-        "Run everything that `up` runs, a development chain and a custodian, and tell the story "
+        "Run everything that `up` runs, two development chains and a custodian, and tell the story "
         "from a partner's request to an attestation. Leaves all of it running; Ctrl-C stops it."
     )
     requires_system_checks = "__all__"
@@ -68,7 +69,7 @@ class Command(BaseCommand):
         stages: list[Part | Step] = [Step("demo world", world.throw_away)] if fresh else []
         return [
             *stages,
-            chain(),
+            *(chain_part(chain) for chain in CHAINS),
             *parts.machine(host=host, port=port),
             Step("demo world", world.build),
             outside(),
@@ -85,29 +86,31 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def chain() -> Part:
+def chain_part(chain: DemoChain) -> Part:
     """A development chain, saved at intervals and going on from there."""
-    port = settings.ANVIL_PORT
-    folder = settings.DATA_DIR / "sandbox"
+    folder = chain.state_file.parent
 
     def prepare() -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        parts.require_free(anvil.HOST, port)
+        parts.require_free(anvil.HOST, chain.port)
 
     return Part(
-        name="chain",
-        address=f"{anvil.CAIP2} at http://{anvil.HOST}:{port}",
+        name=f"chain-{chain.chain_id}",
+        address=f"{chain.caip2} at {chain.url}",
         prepare=prepare,
         command=lambda: anvil.command(
-            port=port, state_file=folder / "chain.json", block_time_seconds=1
+            port=chain.port,
+            chain_id=chain.chain_id,
+            state_file=chain.state_file,
+            block_time_seconds=1,
         ),
-        is_ready=lambda: anvil.Anvil(port=port).ready,
+        is_ready=lambda: chain.anvil().ready,
         directory=folder,
     )
 
 
 def outside() -> Part:
-    """The custodian, and the time on the chain."""
+    """The custodian, and the time on the chains."""
     return Part(
         name="outside",
         address="custodian and market clock",
@@ -127,7 +130,7 @@ def _start_in_own_surroundings() -> None:
         "DATA_DIR": str(folder),
         "PORT": str(port),
         "PUBLIC_URL": f"http://{settings.HOST}:{port}",
-        "ANVIL_PORT": str(anvil.free_port()),
+        **{chain.port_setting: str(anvil.free_port()) for chain in CHAINS},
     }
     os.execve(sys.executable, [sys.executable, *sys.argv], surroundings)
 

@@ -4,20 +4,19 @@ import os
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from issuer.sandbox import outside
-from issuer.sandbox.anvil import Anvil
+from issuer.sandbox.chains import CHAINS
 from issuer.sandbox.custodian import DemoCustodian
 
 
 class Command(BaseCommand):
-    """Let the custodian send statements and the chain follow the clock."""
+    """Let the custodian send statements and the chains follow the clock."""
 
     help = "Run what is outside the house in the demo world; `demo` starts it."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if ready_file := os.environ.get("READY_FILE"):
             Path(ready_file).touch()
-        outside.go_on(DemoCustodian.of_settings(), Anvil(port=settings.ANVIL_PORT))
+        outside.go_on(DemoCustodian.of_settings(), [chain.anvil() for chain in CHAINS])
