@@ -115,6 +115,13 @@ def scaled_rounded_down(quantity: Decimal, factor: Fraction) -> Decimal:
     return _rounded(quotient, decimal.ROUND_FLOOR, SCALE)
 
 
+def scaled_rounded_up(quantity: Decimal, factor: Fraction) -> Decimal:
+    """Round `quantity` times `factor` up to 18 places: shares owed, in favor of token holders."""
+    context = decimal.Context(prec=WORKING_DIGITS, rounding=decimal.ROUND_CEILING)
+    quotient = context.divide(EXACT.multiply(quantity, factor.numerator), factor.denominator)
+    return _rounded(quotient, decimal.ROUND_CEILING, SCALE)
+
+
 def headroom_rounded_down(shares: Decimal, *, multiplier: Decimal, decimals: int) -> Decimal:
     """Return how many tokens `shares` free shares still back, down to a base unit; never below 0.
 

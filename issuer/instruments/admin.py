@@ -13,6 +13,7 @@ from issuer.instruments.models import (
     Multiplier,
     Network,
     Security,
+    Split,
     Token,
 )
 from issuer.people.acts import Act, ActsAdmin, ReasonForm
@@ -138,6 +139,24 @@ class MultiplierAdmin(ReadOnlyAdmin, ModelAdmin):
     list_select_related = ("deployment__token", "deployment__network")
     search_fields = ("deployment__token__symbol",)
     ordering = ("deployment", "effective", "id")
+
+
+@admin.register(Split)
+class SplitAdmin(ReadOnlyAdmin, ModelAdmin):
+    """Splits, and when the books followed."""
+
+    list_display = (
+        "token",
+        "shares_after",
+        "shares_before",
+        "effective_at",
+        "booked_at",
+        "cancelled_at",
+    )
+    list_filter = ("token",)
+    list_select_related = ("token",)
+    search_fields = ("token__symbol",)
+    ordering = ("-effective_at", "-id")
 
 
 @admin.register(ControlledAddress)

@@ -1,5 +1,6 @@
 """What the pages about instruments ask."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -59,6 +60,12 @@ class TokenForm(forms.Form):
     admits_unsettled_receipts = forms.BooleanField(
         initial=True, required=False, widget=UnfoldBooleanSwitchWidget
     )
+    redemption_minimum = forms.CharField(
+        initial="1", widget=UnfoldAdminTextInputWidget, help_text="Whole tokens."
+    )
+
+    def clean_redemption_minimum(self) -> Any:
+        return _quantity(self.cleaned_data["redemption_minimum"])
 
 
 class NetworkForm(forms.Form):
@@ -98,10 +105,7 @@ class DeploymentForm(forms.Form):
     )
 
     def clean_multiplier(self) -> Any:
-        try:
-            return quantities.from_text(self.cleaned_data["multiplier"])
-        except DomainError as refusal:
-            raise forms.ValidationError(refusal.detail) from refusal
+        return _quantity(self.cleaned_data["multiplier"])
 
 
 class ControlledAddressForm(forms.Form):
@@ -122,3 +126,10 @@ class ControlledAddressForm(forms.Form):
 
     def clean_role(self) -> Any:
         return ControlledRole(self.cleaned_data["role"])
+
+
+def _quantity(text: str) -> Decimal:
+    try:
+        return quantities.from_text(text)
+    except DomainError as refusal:
+        raise forms.ValidationError(refusal.detail) from refusal

@@ -2,18 +2,22 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from typing import Final
 from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
 
-from issuer.foundation import canonical
+from issuer.foundation import canonical, quantities
 from issuer.foundation.transactions import require_transaction
 from issuer.instruments import errors
 from issuer.instruments.models import Deployment, Multiplier, Split, Token
 from issuer.parties.models import Program
+
+#: The least step of time that the database knows.
+INSTANT: Final = timedelta(microseconds=1)
 
 
 def multiplier_at(deployment: Deployment, at: datetime) -> Decimal:
@@ -67,17 +71,14 @@ def booked_multipliers(deployments: Sequence[Deployment], at: datetime) -> dict[
         effective_at__lte=at,
         cancelled_at=None,
     )
-    since = dict(unbooked.order_by("-effective_at").values_list("token_id", "effective_at"))
-    multipliers = multipliers_at(deployments, at)
-    before = Multiplier.objects.filter(
+    until_the_split = Multiplier.objects.filter(
         deployment__in=[deployment.pk for deployment in deployments],
         deployment__token__splits__in=unbooked,
         effective__endswith=F("deployment__token__splits__effective_at"),
-    ).values_list("deployment_id", "deployment__token_id", "effective", "value")
-    for deployment_id, token_id, effective, value in before:
-        if effective.upper == since[token_id]:
-            multipliers[deployment_id] = value
-    return multipliers
+    )
+    return multipliers_at(deployments, at) | dict(
+        until_the_split.values_list("deployment_id", "value")
+    )
 
 
 def splits_of(tokens: Iterable[Token]) -> dict[UUID, list[Split]]:
@@ -96,8 +97,8 @@ def split_factor(splits: Iterable[Split], *, after: date, until: datetime) -> Fr
     """
     factor = Fraction(1)
     for split in splits:
-        if split.cancelled_at is None and after < split.effective_at.date():
-            factor *= split.factor if split.effective_at <= until else 1
+        if after < split.effective_at.date() and split.effective_at <= until:
+            factor *= split.factor
     return factor
 
 
@@ -113,6 +114,27 @@ def unbooked_split_factor(splits: Iterable[Split], *, at: datetime) -> Fraction:
 def pending_split(token: Token) -> Split | None:
     """Return the split of `token` that is scheduled, or effective and not in the books yet."""
     return Split.objects.filter(token=token, booked_at=None, cancelled_at=None).first()
+
+
+def split_multipliers(split: Split) -> dict[Deployment, Decimal]:
+    """Return what `split` makes of the multiplier of each deployment of its token.
+
+    Raises:
+        MultiplierUnknown: if a deployment has none just before the split.
+        SplitInexact: if a new one cannot be written down exactly.
+    """
+    deployments = list(split.token.deployments.select_related("token", "network"))
+    present = multipliers_at(deployments, split.effective_at - INSTANT)
+    found = {}
+    for deployment in deployments:
+        value = quantities.scaled(present[deployment.pk], split.factor)
+        if value is None:
+            text = quantities.to_text(present[deployment.pk])
+            detail = f"{text} shares per token cannot be split {split.shares_after}:"
+            detail += f"{split.shares_before} to the last of 18 decimal places."
+            raise errors.SplitInexact(detail, multiplier=text)
+        found[deployment] = value
+    return found
 
 
 def tokens_of(program: Program) -> QuerySet[Token]:

@@ -1,17 +1,18 @@
-"""Registering instruments, and suspending their issuance."""
+"""Registering instruments, suspending their issuance, and splitting their shares."""
 
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from issuer.audit import services as audit
 from issuer.events import services as events
-from issuer.foundation import history, identifiers, quantities
+from issuer.foundation import canonical, history, identifiers, quantities
 from issuer.foundation.actors import Actor
 from issuer.foundation.errors import Malformed
-from issuer.foundation.transactions import translating
+from issuer.foundation.transactions import require_transaction, translating
 from issuer.instruments import chart, errors, selectors
 from issuer.instruments.models import (
     ControlledAddress,
@@ -21,6 +22,7 @@ from issuer.instruments.models import (
     Network,
     NetworkKind,
     Security,
+    Split,
     Token,
 )
 from issuer.ledger import services as ledger
@@ -72,15 +74,22 @@ def register_token(
     security: Security,
     statement_due_hours: int = 26,
     admits_unsettled_receipts: bool = True,
+    redemption_minimum: Decimal = Decimal(1),
     actor: Actor,
     at: datetime,
 ) -> Token:
     """Register a token that tracks `security`, and open its accounts in the books.
 
+    Fewer than `redemption_minimum` whole tokens are not redeemed at once.
+
     Raises:
         Malformed: if the ISIN is not one, or the symbol is not of letters, digits and points.
+        RedemptionMinimumNotPositive: if redemption would begin at nothing.
         InstrumentKnown: if a token has this symbol or this ISIN.
     """
+    if redemption_minimum <= 0:
+        detail = f"{redemption_minimum} tokens are no least quantity."
+        raise errors.RedemptionMinimumNotPositive(detail)
     token = Token(
         program=program,
         symbol=symbol,
@@ -89,6 +98,7 @@ def register_token(
         security=security,
         statement_due_hours=statement_due_hours,
         admits_unsettled_receipts=admits_unsettled_receipts,
+        redemption_minimum=redemption_minimum,
     )
     known = errors.InstrumentKnown(f"{symbol} or {isin} is registered.", symbol=symbol, isin=isin)
     unplain = Malformed(f"{symbol!r} is not a plain symbol.", field="symbol")
@@ -155,6 +165,7 @@ def register_deployment(
         Malformed: if the address does not carry its EIP-55 checksum.
         DecimalsUnsupported: if the contract counts finer than 18 decimal places.
         MultiplierNotPositive: if a token would stand for no shares.
+        SplitPending: if a split of the token is scheduled that would not move this multiplier.
         InstrumentKnown: if the address, or the token on this network, is registered.
     """
     if decimals > quantities.SCALE:
@@ -162,6 +173,7 @@ def register_deployment(
         raise errors.DecimalsUnsupported(detail, decimals=str(decimals))
     if multiplier <= 0:
         raise errors.MultiplierNotPositive(f"{multiplier} shares per token back nothing.")
+    _refuse_over_a_split(selectors.lock_token(token.pk))
     deployment = Deployment(
         token=token,
         network=network,
@@ -230,6 +242,103 @@ def register_controlled_address(
 
 
 @transaction.atomic
+def schedule_split(
+    *,
+    token: Token,
+    shares_after: int,
+    shares_before: int,
+    effective_at: datetime,
+    actor: Actor,
+    at: datetime,
+) -> Split:
+    """Schedule that `shares_before` shares become `shares_after`, for all deployments at once.
+
+    From `effective_at` on their multipliers are the new ones; see `record_split_booked` for the
+    books.
+
+    Raises:
+        SplitRatioMeaningless: if the ratio would leave no shares, or as many as before.
+        Malformed: if `effective_at` is not on a whole second, which is what chains count in.
+        SplitNotAhead: if `effective_at` has come.
+        SplitPending: if another split of the token is scheduled, or not in the books yet.
+        MultiplierUnknown: if a deployment has no multiplier at `effective_at`.
+        SplitInexact: if a new multiplier cannot be written down exactly.
+    """
+    if min(shares_after, shares_before) <= 0 or shares_after == shares_before:
+        raise errors.SplitRatioMeaningless(f"{shares_after} of {shares_before} is no split.")
+    if effective_at.microsecond:
+        raise Malformed("Chains count time in whole seconds.", field="effective_at")
+    if effective_at <= at:
+        raise errors.SplitNotAhead(f"{canonical.timestamp(effective_at)} is not ahead.")
+    locked = selectors.lock_token(token.pk)
+    _refuse_over_a_split(locked)
+    split = Split.objects.create(
+        token=locked,
+        shares_after=shares_after,
+        shares_before=shares_before,
+        effective_at=effective_at,
+        scheduled_by=str(actor),
+        scheduled_at=at,
+    )
+    for deployment, value in selectors.split_multipliers(split).items():
+        present = Multiplier.objects.get(deployment=deployment, effective__contains=effective_at)
+        _end(present, at=effective_at)
+        Multiplier.objects.create(
+            deployment=deployment, value=value, effective=DateTimeTZRange(effective_at, None)
+        )
+    audit.record("split.schedule", subject=split, actor=actor, at=at, **_facts(split))
+    return split
+
+
+@transaction.atomic
+def cancel_split(split_id: UUID, *, reason: str, actor: Actor, at: datetime) -> Split:
+    """Call a split off before its time; every multiplier stays what it is.
+
+    Raises:
+        SplitMissing: if there is no such split.
+        SplitOver: if it was booked or called off before.
+        SplitNotAhead: if its effective time has come.
+    """
+    assert reason, "doors ask for a reason"
+    split = _lock_pending_split(split_id)
+    if split.effective_at <= at:
+        raise errors.SplitNotAhead(f"{split} is effective; what has happened stays.")
+    scheduled = Multiplier.objects.filter(
+        deployment__token=split.token, effective__startswith=split.effective_at
+    )
+    scheduled.delete()
+    for present in Multiplier.objects.filter(
+        deployment__token=split.token, effective__endswith=split.effective_at
+    ):
+        _end(present, at=None)
+    split.cancelled_at = at
+    split.save(update_fields=["cancelled_at"])
+    audit.record("split.cancel", subject=split, actor=actor, at=at, reason=reason, **_facts(split))
+    return split
+
+
+@transaction.atomic
+def record_split_booked(split_id: UUID, *, actor: Actor, at: datetime) -> Split:
+    """Note that the books count the new shares; joins the transaction that posted them.
+
+    Raises:
+        SplitMissing: if there is no such split.
+        SplitOver: if it was booked or called off before.
+        SplitNotEffective: if its time has not come.
+    """
+    require_transaction()
+    split = _lock_pending_split(split_id)
+    if at < split.effective_at:
+        raise errors.SplitNotEffective(
+            f"{split} is effective at {canonical.timestamp(split.effective_at)}."
+        )
+    split.booked_at = at
+    split.save(update_fields=["booked_at"])
+    audit.record("split.book", subject=split, actor=actor, at=at, **_facts(split))
+    return split
+
+
+@transaction.atomic
 def suspend_issuance(token: Token, *, reason: str, actor: Actor, at: datetime) -> Token:
     """Take no further issuance requests for `token`; does nothing if that is so already."""
     return _set_issuance_open(token, open_=False, reason=reason, actor=actor, at=at)
@@ -254,3 +363,38 @@ def _set_issuance_open(
     audit.record(f"token.{verb}_issuance", subject=locked, actor=actor, at=at, reason=reason)
     events.record(f"token.issuance_{happened}", subject=locked, at=at, symbol=locked.symbol)
     return locked
+
+
+def _refuse_over_a_split(token: Token) -> None:
+    """Refuse while a split of a locked token is scheduled, or not in the books yet."""
+    pending = selectors.pending_split(token)
+    if pending is not None:
+        raise errors.SplitPending(
+            f"{pending} is scheduled for {canonical.timestamp(pending.effective_at)}.",
+            split=str(pending.pk),
+        )
+
+
+def _lock_pending_split(split_id: UUID) -> Split:
+    """Return a split that is not over, its token locked before it as everybody does."""
+    found = Split.objects.select_related("token").filter(pk=split_id).first()
+    if found is None:
+        raise errors.SplitMissing(f"There is no split {split_id}.")
+    selectors.lock_token(found.token_id)
+    found.refresh_from_db()
+    if found.booked_at is not None or found.cancelled_at is not None:
+        raise errors.SplitOver(f"{found} is booked or canceled.", split=str(split_id))
+    return found
+
+
+def _end(multiplier: Multiplier, *, at: datetime | None) -> None:
+    multiplier.effective = DateTimeTZRange(multiplier.effective.lower, at)
+    multiplier.save(update_fields=["effective"])
+
+
+def _facts(split: Split) -> dict[str, str]:
+    return {
+        "token": split.token.symbol,
+        "ratio": f"{split.shares_after}:{split.shares_before}",
+        "effective_at": canonical.timestamp(split.effective_at),
+    }

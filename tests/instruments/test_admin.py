@@ -34,6 +34,7 @@ PAGES: Final[dict[Any, Any]] = {
         "security": make.security().pk,
         "statement_due_hours": "26",
         "admits_unsettled_receipts": "on",
+        "redemption_minimum": "1",
     },
     Network: lambda: {"caip2": "eip155:1", "name": "Ethereum", "final_age_max_seconds": "1800"},
     Deployment: lambda: {

@@ -103,6 +103,7 @@ class TestRegisterToken:
             ("AAPLx/shares/awaited", shares, Side.CREDIT),
             ("AAPLx/shares/paid-not-minted", shares, Side.CREDIT),
             ("AAPLx/shares/owed-on-tokens", shares, Side.CREDIT),
+            ("AAPLx/shares/burned-not-delivered", shares, Side.CREDIT),
             ("AAPLx/shares/own", shares, Side.CREDIT),
         }
         event = AuditEvent.objects.get(action="token.register")

@@ -16,6 +16,7 @@ from issuer.instruments.models import (
     Multiplier,
     Network,
     Security,
+    Split,
     Token,
 )
 from issuer.parties.models import Program
@@ -44,6 +45,7 @@ def token(
     security_: Security | None = None,
     statement_due_hours: int = 26,
     admits_unsettled_receipts: bool = True,
+    redemption_minimum: Decimal = Decimal(1),
 ) -> Token:
     """Return a token whose accounts are open in the books."""
     n = next(_serial)
@@ -55,6 +57,7 @@ def token(
         security=security_ or security(),
         statement_due_hours=statement_due_hours,
         admits_unsettled_receipts=admits_unsettled_receipts,
+        redemption_minimum=redemption_minimum,
         actor=actors.system("make"),
         at=BEFORE,
     )
@@ -100,6 +103,25 @@ def multiplier(
 ) -> Multiplier:
     return Multiplier.objects.create(
         deployment=deployment_, value=value, effective=DateTimeTZRange(start, end)
+    )
+
+
+def split(
+    token_: Token,
+    *,
+    effective_at: datetime,
+    shares_after: int = 4,
+    shares_before: int = 1,
+    at: datetime = BEFORE,
+) -> Split:
+    """Return a split that was scheduled at `at`, multipliers and all."""
+    return services.schedule_split(
+        token=token_,
+        shares_after=shares_after,
+        shares_before=shares_before,
+        effective_at=effective_at,
+        actor=actors.system("make"),
+        at=at,
     )
 
 
