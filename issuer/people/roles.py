@@ -22,6 +22,7 @@ class Role(models.TextChoices):
 MATRIX: Final[Mapping[Role, frozenset[str]]] = {
     Role.ADMINISTRATOR: frozenset(
         {
+            "gate.place_hold",
             "people.manage_roles",
             "instruments.manage_instruments",
             "parties.manage_parties",
@@ -34,8 +35,12 @@ MATRIX: Final[Mapping[Role, frozenset[str]]] = {
             "custody.instruct_settlement",
             "custody.load_statement",
             "gate.place_hold",
+            "gate.propose_resume",
             "primary_market.accept_issuance",
+            "primary_market.accept_redemption",
             "primary_market.propose_issuance",
+            "primary_market.propose_redemption",
+            "primary_market.propose_return",
             "reconciliation.propose_close_break",
         }
     ),
@@ -43,9 +48,15 @@ MATRIX: Final[Mapping[Role, frozenset[str]]] = {
         {
             "attestation.confirm_attestation",
             "attestation.propose_attestation",
+            "gate.confirm_resume",
             "gate.place_hold",
+            "gate.propose_resume",
             "primary_market.confirm_issuance",
+            "primary_market.confirm_redemption",
+            "primary_market.confirm_return",
             "primary_market.propose_issuance",
+            "primary_market.propose_redemption",
+            "primary_market.propose_return",
             "reconciliation.confirm_close_break",
         }
     ),
@@ -56,6 +67,7 @@ MATRIX: Final[Mapping[Role, frozenset[str]]] = {
             "kyc.view_personal_data",
             "parties.revoke_wallet",
             "primary_market.freeze_issuance",
+            "primary_market.freeze_redemption",
         }
     ),
     Role.AUDITOR: frozenset(),

@@ -85,3 +85,122 @@ class MintNotFailed(errors.Conflict):
 
     code = "mint-not-failed"
     title = "The mint has not failed"
+
+
+class RedemptionMissing(errors.Missing):
+    """There is no such request, or it is another participant's."""
+
+    code = "redemption-missing"
+    title = "There is no such redemption request"
+
+
+class RedemptionClosed(errors.Conflict):
+    """There is no address on the network to which tokens could be returned."""
+
+    code = "redemption-closed"
+    title = "Nothing is redeemed on the network now"
+
+
+class BelowMinimum(errors.Rejected):
+    """Fewer tokens than are redeemed at once, or too few to stand for a share that can be moved."""
+
+    code = "redemption-below-minimum"
+    title = "Fewer tokens than are redeemed at once"
+
+
+class TokensNotReceived(errors.Conflict):
+    """Not all tokens of the request have come."""
+
+    code = "tokens-not-received"
+    title = "Not all tokens of the request have come"
+
+
+class BurnNotFinal(errors.Conflict):
+    """The burn of the request is not final on its chain."""
+
+    code = "burn-not-final"
+    title = "The burn is not final"
+
+
+class BurnNotFailed(errors.Conflict):
+    """The burn of the request was neither reverted nor dropped."""
+
+    code = "burn-not-failed"
+    title = "The burn has not failed"
+
+
+class SharesNotDelivered(errors.Conflict):
+    """No statement shows the request's shares as gone yet."""
+
+    code = "shares-not-delivered"
+    title = "The shares have not left custody"
+
+
+class DepositMissing(errors.Missing):
+    """There is no such deposit."""
+
+    code = "deposit-missing"
+    title = "There is no such deposit"
+
+
+class DepositOfAnother(errors.Rejected):
+    """A deposit counts for redemptions of its sender, token and network only."""
+
+    code = "deposit-of-another"
+    title = "The deposit is not of the request's wallet and token"
+
+
+class DepositCounted(errors.Conflict):
+    """A deposit, or a part of it, is counted for a redemption; the rest can only go back."""
+
+    code = "deposit-counted"
+    title = "The deposit is counted for a redemption"
+
+
+class RedemptionNotReceiving(errors.Conflict):
+    """The request has all its tokens, or takes none any more."""
+
+    code = "redemption-not-receiving"
+    title = "The request takes no tokens"
+
+
+class DepositReturning(errors.Conflict):
+    """Tokens of the deposit are on their way back, or proposed to be."""
+
+    code = "deposit-returning"
+    title = "The deposit is being returned"
+
+
+class NothingToReturn(errors.Conflict):
+    """All of the deposit is counted for a redemption, or went back."""
+
+    code = "nothing-to-return"
+    title = "Nothing of the deposit can be returned"
+
+
+class ReturnUnlawful(errors.Forbidden):
+    """The sender is suspended or refused for good: nothing goes back before compliance says so."""
+
+    code = "return-unlawful"
+    title = "The sender may not be given anything back"
+
+
+class ReturnMissing(errors.Missing):
+    """There is no such return."""
+
+    code = "return-missing"
+    title = "There is no such return"
+
+
+class ReturnNotFinal(errors.Conflict):
+    """The transfer that returns the tokens is not final on its chain."""
+
+    code = "return-not-final"
+    title = "The return is not final"
+
+
+class ReturnNotFailed(errors.Conflict):
+    """The transfer that returns the tokens was neither reverted nor dropped."""
+
+    code = "return-not-failed"
+    title = "The return has not failed"
