@@ -27,6 +27,18 @@ def require_transaction() -> None:
 
 
 @contextmanager
+def one_snapshot() -> Iterator[None]:
+    """Let all that is read be of one instant; inside a transaction, the caller has chosen."""
+    if connection.in_atomic_block:
+        yield
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+@contextmanager
 def translating(violations: Mapping[str, DomainError]) -> Iterator[None]:
     """Turn the violation of a named constraint into the refusal it stands for.
 

@@ -9,14 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
+from fractions import Fraction
 from typing import Final
 
 from issuer.chain.models import ChainEvent
 from issuer.custody.models import SettlementInstruction
+from issuer.foundation.quantities import scaled_rounded_down
 from issuer.instruments.models import ControlledRole
-from issuer.primary_market.models import IssuanceRequest
+from issuer.primary_market.models import IssuanceRequest, RedemptionRequest
 from issuer.reserves.cover import Cover
-from issuer.reserves.figures import AccountFigures, TokenFigures, total, total_known
+from issuer.reserves.figures import AccountFigures, TokenFigures, Unbooked, total, total_known
 
 TOKENS: Final = "tokens"
 SHARES: Final = "shares"
@@ -46,7 +48,7 @@ LINES: Final[Mapping[str, tuple[str, str]]] = {
     "C1": (TOKENS, "Redeemable tokens"),
     "C2": (SHARES, "Shares owed for them, rounded up"),
     "C3": (SHARES, "Paid, not minted"),
-    "C4": (TOKENS, "Burned, not paid"),
+    "C4": (SHARES, "Burned, not delivered"),
     "C5": (SHARES, "Settled shares free of others' claims"),
     "C6": (SHARES, "Disclosed classes that the policy admits"),
     "C8": (SHARES, "Surplus"),
@@ -102,33 +104,36 @@ def reconcile_token(
     figures: TokenFigures,
     *,
     paid: Sequence[IssuanceRequest] = (),
+    undelivered: Sequence[RedemptionRequest] = (),
     unmatched: Sequence[ChainEvent] = (),
 ) -> FoundToken:
     """Write the three legs of a token.
 
-    `paid` are the requests whose shares have settled and whose tokens are not booked, `unmatched`
-    the final mints that no request explains.
+    `paid` are the requests whose shares have settled and whose tokens are not booked,
+    `undelivered` those whose tokens are burned and whose shares nobody is told to deliver yet,
+    `unmatched` the final mints that no request explains.
     """
     cover = figures.cover
     items = {
         **_chain_items(figures),
         **_custody_items(figures),
-        **_backing_items(figures, paid),
+        **_backing_items(figures, paid, undelivered),
     }
     quantities = {code: total(item.quantity for item in listed) for code, listed in items.items()}
     quantities |= {
         "A8": total(quantities.get(code, _ZERO) for code in _A_PARTS),
         "A9": figures.outstanding,
         "B9": total(quantities.get(code, _ZERO) for code in _B_PARTS),
-        "B10": total(one.booked + one.pending for one in figures.accounts),
+        "B10": total(one.booked + one.pending - one.pending_delivery for one in figures.accounts),
         "C3": figures.paid_not_minted,
+        "C4": figures.burned_not_delivered,
     }
     quantities["A10"] = quantities["A8"] - quantities["A9"]
     quantities["B11"] = quantities["B9"] - quantities["B10"]
     quantities["C1"] = max(quantities["A8"], quantities["A9"]) - _held_by_issuer(figures)
     quantities["C2"] = cover.owed_on_tokens or _ZERO
     quantities["C5"] = cover.held or _ZERO
-    quantities["C8"] = quantities["C5"] - quantities["C2"] - quantities["C3"]
+    quantities["C8"] = quantities["C5"] - total(quantities[code] for code in ("C2", "C3", "C4"))
     unknown = _unknown(figures)
     return FoundToken(
         figures=figures,
@@ -163,7 +168,7 @@ def _held_by_issuer(figures: TokenFigures) -> Decimal:
 
 
 def _chain_items(figures: TokenFigures) -> dict[str, list[FoundItem]]:
-    supplies, escrow, unbooked = [], [], []
+    supplies, escrow, burns, mints = [], [], [], []
     for one in figures.deployments:
         network = one.deployment.network.caip2
         if one.supply is None or one.snapshot is None:
@@ -176,49 +181,68 @@ def _chain_items(figures: TokenFigures) -> dict[str, list[FoundItem]]:
             for excluded in one.excluded
             if excluded.role == ControlledRole.BRIDGE_ESCROW
         ]
-        unbooked += [
-            FoundItem(
-                str(mint.request_id),
-                "MINT",
-                -mint.quantity,
-                since=mint.mined_at,
-                network=network,
-                transaction_hash=mint.transaction_hash,
-            )
-            for mint in one.unbooked
+        burns += [
+            _unbooked_item(burn, "BURN", burn.quantity, network) for burn in one.unbooked_burns
         ]
-    return {"A1": supplies, "A2": escrow, "A6": unbooked}
+        mints += [_unbooked_item(mint, "MINT", -mint.quantity, network) for mint in one.unbooked]
+    return {"A1": supplies, "A2": escrow, "A5": burns, "A6": mints}
+
+
+def _unbooked_item(one: Unbooked, kind: str, quantity: Decimal, network: str) -> FoundItem:
+    return FoundItem(
+        str(one.request_id),
+        kind,
+        quantity,
+        since=one.mined_at,
+        network=network,
+        transaction_hash=one.transaction_hash,
+    )
 
 
 def _custody_items(figures: TokenFigures) -> dict[str, list[FoundItem]]:
-    """Return the items of the custody leg; accounts are named by custodian, never by number."""
-    settled, leaving, encumbered = [], [], []
+    """Return the items of the custody leg; accounts are named by custodian, never by number.
+
+    What a custodian states as on its way out and what we told it to deliver are the same shares;
+    those that it states beyond ours are an item of their own.
+    """
+    settled: list[FoundItem] = []
+    leaving: list[FoundItem] = []
+    entitled: list[FoundItem] = []
+    encumbered: list[FoundItem] = []
     for one in figures.accounts:
-        settled.append(_account_item(one, "POSITION", one.settled or _ZERO))
-        if one.position is None:
-            continue
-        if one.position.pending_delivery:
-            leaving.append(_account_item(one, "DELIVERY", -one.position.pending_delivery))
-        if one.position.lent:
-            encumbered.append(_account_item(one, "LENT", -one.position.lent))
-        if one.position.blocked:
-            encumbered.append(_account_item(one, "BLOCKED", -one.position.blocked))
+        stated = (one.settled or _ZERO) - (one.entitled or _ZERO)
+        settled.append(_account_item(one, "POSITION", stated))
+        leaving += [
+            _instruction_item(delivery, "DELIVERY", -figures.shares_of(delivery))
+            for delivery in one.deliveries
+        ]
+        for kind, listed, quantity in (
+            ("DELIVERY", leaving, one.delivering - (one.leaving or one.delivering)),
+            ("SPLIT", entitled, one.entitled),
+            ("LENT", encumbered, -(one.lent or _ZERO)),
+            ("BLOCKED", encumbered, -(one.blocked or _ZERO)),
+        ):
+            if quantity:
+                listed.append(_account_item(one, kind, quantity))
     return {
         "B1": settled,
-        "B2": [_receipt_item(receipt) for receipt in figures.receipts],
+        "B2": [_receipt_item(figures, receipt) for receipt in figures.receipts],
         "B3": leaving,
+        "B5": entitled,
         "B7": encumbered,
     }
 
 
 def _backing_items(
-    figures: TokenFigures, paid: Sequence[IssuanceRequest]
+    figures: TokenFigures,
+    paid: Sequence[IssuanceRequest],
+    undelivered: Sequence[RedemptionRequest],
 ) -> dict[str, list[FoundItem]]:
-    requests = [
+    issuances = [
         FoundItem(
             str(request.pk),
             "ISSUANCE",
-            request.shares,
+            _shares_now(figures, request),
             since=request.instruction.settled_at,
             network=request.deployment.network.caip2,
             evidence_sha256=request.instruction.evidence.sha256,
@@ -226,10 +250,40 @@ def _backing_items(
         for request in paid
         if request.instruction is not None and request.instruction.evidence is not None
     ]
-    rest = figures.paid_not_minted - total(item.quantity for item in requests)
-    if rest:
-        requests.append(FoundItem("books", "UNIDENTIFIED", rest))
-    return {"C3": requests, "C6": [_receipt_item(receipt) for receipt in figures.disclosed]}
+    redemptions = [
+        FoundItem(
+            str(request.pk),
+            "REDEMPTION",
+            _shares_now(figures, request),
+            since=request.burn_intent.event.block_mined_at,
+            network=request.deployment.network.caip2,
+            transaction_hash=request.burn_intent.event.transaction_hash,
+        )
+        for request in undelivered
+        if request.burn_intent is not None and request.burn_intent.event is not None
+    ]
+    return {
+        "C3": _with_the_rest(issuances, figures.paid_not_minted),
+        "C4": _with_the_rest(redemptions, figures.burned_not_delivered),
+        "C6": [_receipt_item(figures, receipt) for receipt in figures.disclosed],
+    }
+
+
+def _shares_now(figures: TokenFigures, request: IssuanceRequest | RedemptionRequest) -> Decimal:
+    """Return the shares of a request, of the kind that there is now.
+
+    Over a split that is not booked, a request has the terms of before it until it is given those
+    of after it.
+    """
+    multipliers = {one.deployment.pk: one.multiplier for one in figures.deployments}
+    current = request.multiplier == multipliers.get(request.deployment_id)
+    return scaled_rounded_down(request.shares, Fraction(1) if current else figures.books_factor)
+
+
+def _with_the_rest(items: list[FoundItem], booked: Decimal) -> list[FoundItem]:
+    """Return the items, and one more for what the books have beyond them."""
+    rest = booked - total(item.quantity for item in items)
+    return [*items, FoundItem("books", "UNIDENTIFIED", rest)] if rest else items
 
 
 def _account_item(one: AccountFigures, kind: str, quantity: Decimal) -> FoundItem:
@@ -243,11 +297,15 @@ def _account_item(one: AccountFigures, kind: str, quantity: Decimal) -> FoundIte
     )
 
 
-def _receipt_item(receipt: SettlementInstruction) -> FoundItem:
+def _receipt_item(figures: TokenFigures, receipt: SettlementInstruction) -> FoundItem:
+    return _instruction_item(receipt, "RECEIPT", figures.shares_of(receipt))
+
+
+def _instruction_item(one: SettlementInstruction, kind: str, quantity: Decimal) -> FoundItem:
     return FoundItem(
-        str(receipt.pk),
-        "RECEIPT",
-        receipt.quantity,
-        since=receipt.instructed_at,
-        due_by=datetime.combine(receipt.settlement_date, time(23, 59, 59), tzinfo=UTC),
+        str(one.pk),
+        kind,
+        quantity,
+        since=one.instructed_at,
+        due_by=datetime.combine(one.settlement_date, time(23, 59, 59), tzinfo=UTC),
     )

@@ -26,14 +26,17 @@ class Cover:
     """The equation for one token, in whole shares; a figure that is not known is None.
 
     `owed_on_tokens`: tokens outstanding × multiplier, the larger of chain and register, rounded
-    up. `paid_not_minted`: shares that participants delivered and have no tokens for yet. `held`:
-    settled shares free of others' claims, the smaller of custodian and books per account, rounded
-    down. `disclosed`: receipts inside their contractual date that the token's policy admits.
-    `reserved`: shares held for approved requests. `reasons` say why a figure is missing.
+    up. `paid_not_minted`: shares that participants delivered and have no tokens for yet.
+    `burned_not_delivered`: shares that participants burned their tokens for and that are not
+    instructed to be delivered yet. `held`: settled shares free of others' claims, the smaller of
+    custodian and books per account, rounded down. `disclosed`: receipts inside their contractual
+    date that the token's policy admits. `reserved`: shares held for approved requests. `reasons`
+    say why a figure is missing.
     """
 
     owed_on_tokens: Decimal | None
     paid_not_minted: Decimal
+    burned_not_delivered: Decimal
     held: Decimal | None
     disclosed: Decimal
     reserved: Decimal
@@ -43,8 +46,10 @@ class Cover:
 
     @property
     def owed(self) -> Decimal | None:
-        """Everything owed: on tokens, and for what was paid and not minted."""
-        return None if self.owed_on_tokens is None else self.owed_on_tokens + self.paid_not_minted
+        """Everything owed: on tokens, for what was paid and not minted, or burned and not sent."""
+        if self.owed_on_tokens is None:
+            return None
+        return self.owed_on_tokens + self.paid_not_minted + self.burned_not_delivered
 
     @property
     def surplus(self) -> Decimal | None:
@@ -73,17 +78,33 @@ class Cover:
 
     @property
     def free_for_approval(self) -> Decimal | None:
-        """Shares that an approval may still hold: held, not owed on tokens, not reserved."""
+        """Shares that an approval may still hold: held, and neither owed on tokens nor promised."""
         if self.owed_on_tokens is None or self.held is None or self.reasons:
             return None
-        return self.held - self.owed_on_tokens - self.reserved
+        return self.held - self.owed_on_tokens - self.burned_not_delivered - self.reserved
+
+    @property
+    def free_for_delivery(self) -> Decimal | None:
+        """Shares that a redemption may still take: held, and not promised to another request.
+
+        What is owed on tokens is not taken off, for a redemption gives such tokens back.
+        """
+        if self.held is None:
+            return None
+        return self.held - max(self.reserved, self.paid_not_minted) - self.burned_not_delivered
+
+    @property
+    def unclaimed(self) -> Decimal | None:
+        """The surplus, less what approved requests hold beyond what was paid; may be negative."""
+        if self.surplus is None:
+            return None
+        return self.surplus - max(self.reserved - self.paid_not_minted, Decimal(0))
 
     @property
     def headroom(self) -> Decimal | None:
         """Tokens that may be minted beyond all claims, from free settled shares."""
-        if self.surplus is None or self.multiplier is None:
+        if self.unclaimed is None or self.multiplier is None:
             return None
-        beyond = max(self.reserved - self.paid_not_minted, Decimal(0))
         return quantities.headroom_rounded_down(
-            self.surplus - beyond, multiplier=self.multiplier, decimals=self.decimals
+            self.unclaimed, multiplier=self.multiplier, decimals=self.decimals
         )

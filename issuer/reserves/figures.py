@@ -3,10 +3,11 @@
 A source that cannot be relied on gives a reason instead of figures, and never a zero.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from uuid import UUID
 
 from issuer.chain.models import SupplySnapshot
@@ -36,8 +37,8 @@ class Excluded:
 
 
 @dataclass(frozen=True, slots=True)
-class UnbookedMint:
-    """A mint of ours that is final on chain and not in the books yet; `quantity` whole tokens."""
+class Unbooked:
+    """A mint or burn of ours, final on chain and not in the books yet; `quantity` whole tokens."""
 
     request_id: UUID
     quantity: Decimal
@@ -47,25 +48,35 @@ class UnbookedMint:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentFigures:
-    """One deployment at the newest final block that was read; all in whole tokens."""
+    """One deployment at the newest final block that was read; all in whole tokens.
+
+    `multiplier` is that of the time the figures are of, which may be later than the block.
+    `unbooked` are mints that the supply has and the books have not, `unbooked_burns` burns.
+    """
 
     deployment: Deployment
     multiplier: Decimal | None
     snapshot: SupplySnapshot | None
     supply: Decimal | None
     excluded: tuple[Excluded, ...]
-    unbooked: tuple[UnbookedMint, ...]
+    unbooked: tuple[Unbooked, ...]
+    unbooked_burns: tuple[Unbooked, ...]
     reason: str | None
 
     @property
     def redeemable(self) -> Decimal | None:
-        """The tokens that are owed for, of those that the books know."""
+        """The tokens that are owed for, as far as the books have come.
+
+        A mint that is not booked is still paid and not minted, and a burn that is not booked
+        still owed for; without the burns, tokens minted past the books could hide behind them.
+        """
         if self.supply is None:
             return None
         return (
             self.supply
             - total(one.quantity for one in self.excluded)
             - total(one.quantity for one in self.unbooked)
+            + total(one.quantity for one in self.unbooked_burns)
         )
 
     @property
@@ -81,14 +92,20 @@ class AccountFigures:
     """One custody account by its current statement and by the books; all in whole shares.
 
     Without a position and without a reason, the account is too young for a statement: it holds
-    nothing.
+    nothing. Shares are those of the time the figures are of: `stated_factor` of them were one
+    share when the statement was made, and the books' figures are multiplied already. `deliveries`
+    are our open instructions, and `delivering` is how many shares they take away.
     """
 
     account: CustodyAccount
     statement: Statement | None
     position: Position | None
+    stated_factor: Fraction
     booked: Decimal
     pending: Decimal
+    pending_delivery: Decimal
+    deliveries: tuple[SettlementInstruction, ...]
+    delivering: Decimal
     reason: str | None
 
     @property
@@ -96,21 +113,37 @@ class AccountFigures:
         """Settled shares as the custodian states them."""
         if self.reason is not None:
             return None
-        return self.position.settled if self.position else _ZERO
+        if self.position is None:
+            return _ZERO
+        return quantities.scaled_rounded_down(self.position.settled, self.stated_factor)
+
+    @property
+    def entitled(self) -> Decimal | None:
+        """Shares that splits since the statement added to those it states; negative if fewer."""
+        if self.settled is None:
+            return None
+        return self.settled - (self.position.settled if self.position else _ZERO)
 
     @property
     def leaving(self) -> Decimal | None:
-        """Settled shares that are on their way out."""
-        if self.reason is not None:
-            return None
-        return self.position.pending_delivery if self.position else _ZERO
+        """Settled shares on their way out: the larger of what the custodian and we say."""
+        stated = self._claimed(lambda position: position.pending_delivery)
+        return None if stated is None else max(stated, self.delivering)
+
+    @property
+    def lent(self) -> Decimal | None:
+        """Settled shares that are lent."""
+        return self._claimed(lambda position: position.lent)
+
+    @property
+    def blocked(self) -> Decimal | None:
+        """Settled shares that are blocked by anyone but our security agent."""
+        return self._claimed(lambda position: position.blocked)
 
     @property
     def encumbered(self) -> Decimal | None:
         """Settled shares that are lent, or blocked by anyone but our security agent."""
-        if self.reason is not None:
-            return None
-        return self.position.lent + self.position.blocked if self.position else _ZERO
+        return total_known([self.lent, self.blocked])
 
     @property
     def free(self) -> Decimal | None:
@@ -122,12 +155,22 @@ class AccountFigures:
             return None
         return min(self.settled, self.booked) - self.leaving - self.encumbered
 
+    def _claimed(self, stated: Callable[[Position], Decimal]) -> Decimal | None:
+        """Return shares that the custodian states to be somebody else's, rounded up."""
+        if self.reason is not None:
+            return None
+        if self.position is None:
+            return _ZERO
+        return quantities.scaled_rounded_up(stated(self.position), self.stated_factor)
+
 
 @dataclass(frozen=True, slots=True)
 class TokenFigures:
     """Everything that the equation of one token is made of, as of `as_of`.
 
-    `outstanding` whole tokens in the register; the other quantities are whole shares in the books.
+    `outstanding` whole tokens in the register; the other quantities are whole shares in the
+    books, of the kind that there is at `as_of`: `books_factor` of them are one share of those that
+    the books count, which is 1 unless a split is effective and not booked.
     """
 
     token: Token
@@ -138,8 +181,10 @@ class TokenFigures:
     outstanding: Decimal
     owed_on_tokens: Decimal
     paid_not_minted: Decimal
+    burned_not_delivered: Decimal
     own: Decimal
     reserved: Decimal
+    books_factor: Fraction
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -175,8 +220,9 @@ class TokenFigures:
             if owed is None
             else quantities.owed_rounded_up(max(owed, self.owed_on_tokens)),
             paid_not_minted=self.paid_not_minted,
+            burned_not_delivered=self.burned_not_delivered,
             held=None if held is None else quantities.held_rounded_down(held),
-            disclosed=total(receipt.quantity for receipt in self.disclosed),
+            disclosed=total(self.shares_of(receipt) for receipt in self.disclosed),
             reserved=self.reserved,
             # The dearest token and the coarsest contract, so that headroom is never overstated.
             multiplier=max(multipliers, default=Decimal(1)),
@@ -185,6 +231,10 @@ class TokenFigures:
             ),
             reasons=self.reasons,
         )
+
+    def shares_of(self, instruction: SettlementInstruction) -> Decimal:
+        """Return how many shares of the kind that there is at `as_of` an open instruction moves."""
+        return quantities.scaled_rounded_down(instruction.quantity, self.books_factor)
 
 
 def total(figures: Iterable[Decimal]) -> Decimal:

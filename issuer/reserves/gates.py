@@ -8,6 +8,7 @@ from issuer.custody.models import CustodyAccount
 from issuer.gate.models import Hold, ScopeKind
 from issuer.gate.selectors import ScopeKey
 from issuer.instruments.models import Deployment, Token
+from issuer.reserves.figures import TokenFigures
 
 
 def holds_on(tokens: Iterable[Token]) -> dict[UUID, list[Hold]]:
@@ -37,3 +38,16 @@ def holds_on(tokens: Iterable[Token]) -> dict[UUID, list[Hold]]:
         )
         for token_id, shut_by in scopes.items()
     }
+
+
+def shut_networks(figures: TokenFigures, holds: Iterable[Hold]) -> frozenset[UUID]:
+    """Return the ids of the networks on which a token must not be minted.
+
+    `holds` are those in force on it: one on a network shuts that one, any other all of them.
+    """
+    shut = set()
+    for hold in holds:
+        if hold.scope.kind != ScopeKind.NETWORK:
+            return frozenset(one.deployment.network_id for one in figures.deployments)
+        shut.add(hold.scope.subject_id)
+    return frozenset(shut)

@@ -7,6 +7,7 @@ until its transaction ends.
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from uuid import UUID
 
 from django.db import transaction
@@ -21,6 +22,7 @@ from issuer.instruments import selectors as instruments
 from issuer.instruments.models import Token
 from issuer.reserves import errors, selectors
 from issuer.reserves.cover import Cover
+from issuer.reserves.figures import total
 from issuer.reserves.models import ShareHold
 from issuer.reserves.states import ShareHoldState, ShareHoldStep
 
@@ -80,6 +82,74 @@ def require_hold_still_covered(
     return hold
 
 
+def require_redeemable(
+    *, token_id: UUID, shares: Decimal, scopes: Sequence[ScopeKey], at: datetime
+) -> None:
+    """Refuse unless `shares` whole shares can be given for tokens that come back; keeps it so.
+
+    For the approval of a burn, and for its signature: a burn holds no shares, for the tokens it
+    takes away are owed them already. Those shares must be there and promised to nobody else:
+    neither held for an issuance, nor paid for one, nor those of a redemption before this one. What
+    the chains say need not be known, nor must the gates be open: they must not be halted. The lock
+    of the token and the shared locks of the gates last until the caller's transaction ends.
+
+    Raises:
+        GateClosed: if one of the gates `scopes` is halted.
+        CoverUnknown: if what the custodians hold is not known.
+        SharesNotFree: if fewer settled shares are there that nobody else was promised.
+        MultiplierUnknown: if it is not known what an earlier burn stands for.
+    """
+    require_transaction()
+    token = instruments.lock_token(token_id)
+    gate.require_redeemable(scopes=scopes)
+    cover = selectors.cover_of(token, at=at)
+    free = _deliverable(token, cover) - _burning(token, at=at)
+    if shares > free:
+        raise _not_free(token, free=max(free, Decimal(0)), needed=shares)
+
+
+def require_deliverable(*, token_id: UUID, at: datetime) -> None:
+    """Refuse unless all shares that tokens were burned for, and that are not sent, can be sent.
+
+    For whoever instructs the delivery of some of them, in the same transaction: others' shares are
+    not sent in their place.
+
+    Raises:
+        CoverUnknown: if what the custodians hold is not known.
+        SharesNotFree: if so many are not there that nobody else was promised.
+    """
+    require_transaction()
+    token = instruments.lock_token(token_id)
+    cover = selectors.cover_of(token, at=at)
+    free = _deliverable(token, cover) + cover.burned_not_delivered
+    if cover.burned_not_delivered > free:
+        raise _not_free(token, free=max(free, Decimal(0)), needed=cover.burned_not_delivered)
+
+
+@transaction.atomic
+def apply_split(
+    token: Token, *, shares_after: int, shares_before: int, actor: Actor, at: datetime
+) -> list[ShareHold]:
+    """Hold as many more shares for each request as a split has made of those that are held.
+
+    For whoever books the split, in the same transaction. What cannot be divided is rounded up, in
+    favor of the request.
+    """
+    locked = instruments.lock_token(token.pk)
+    factor = Fraction(shares_after, shares_before)
+    holds = list(
+        ShareHold.objects.select_for_update()
+        .filter(token=locked, state=ShareHoldState.ACTIVE)
+        .order_by("pk")
+    )
+    for hold in holds:
+        hold.token = locked
+        hold.quantity = quantities.scaled_rounded_up(hold.quantity, factor)
+        hold.save(update_fields=["quantity"])
+        _record("split", hold, actor=actor, at=at)
+    return holds
+
+
 @transaction.atomic
 def consume_hold(request_id: UUID, *, actor: Actor, at: datetime) -> ShareHold:
     """End a hold because its tokens are minted and booked: now its shares are owed.
@@ -108,6 +178,24 @@ def _free(token: Token, *, at: datetime) -> Decimal:
         why = " ".join(cover.reasons)
         raise errors.CoverUnknown(f"The cover of {token} is not known. {why}", reasons=why)
     return free
+
+
+def _deliverable(token: Token, cover: Cover) -> Decimal:
+    """Return the shares of a locked token that a redemption may still take."""
+    if cover.free_for_delivery is None:
+        why = " ".join(cover.reasons)
+        detail = f"What is held for {token} is not known. {why}"
+        raise errors.CoverUnknown(detail, reasons=why)
+    return cover.free_for_delivery
+
+
+def _burning(token: Token, *, at: datetime) -> Decimal:
+    """Return the shares that burns stand for which are signed and not in the books yet."""
+    burns = selectors.burning(token)
+    multipliers = instruments.multipliers_at([deployment for deployment, _ in burns], at)
+    return quantities.owed_rounded_up(
+        total(tokens * multipliers[deployment.pk] for deployment, tokens in burns)
+    )
 
 
 def _not_free(token: Token, *, free: Decimal, needed: Decimal) -> errors.SharesNotFree:

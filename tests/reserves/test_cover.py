@@ -15,6 +15,7 @@ def cover(
     *,
     owed: str | None = "0",
     paid: str = "0",
+    burned: str = "0",
     held: str | None = "0",
     disclosed: str = "0",
     reserved: str = "0",
@@ -25,6 +26,7 @@ def cover(
     return Cover(
         owed_on_tokens=None if owed is None else Decimal(owed),
         paid_not_minted=Decimal(paid),
+        burned_not_delivered=Decimal(burned),
         held=None if held is None else Decimal(held),
         disclosed=Decimal(disclosed),
         reserved=Decimal(reserved),
@@ -111,7 +113,7 @@ class TestHeadroom:
         self, owed: Decimal, paid: Decimal, held: Decimal, reserved: Decimal, multiplier: Decimal
     ) -> None:
         multiplier += 1
-        found = Cover(owed, paid, held, Decimal(0), reserved, multiplier, 18)
+        found = Cover(owed, paid, Decimal(0), held, Decimal(0), reserved, multiplier, 18)
 
         headroom = found.headroom
         assert headroom is not None
