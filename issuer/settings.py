@@ -7,6 +7,7 @@ without TLS. Everywhere else a secret that is missing is an error, here and at o
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -346,6 +347,7 @@ def _beat(task: str, *, seconds: int, sandbox_seconds: int = 1) -> dict[str, Any
 
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "operations.beat": _beat("operations.tasks.beat", seconds=15, sandbox_seconds=15),
+    "operations.alerts": _beat("operations.tasks.alert_staff", seconds=5),
     "audit.seal": _beat("audit.tasks.seal_trail", seconds=10, sandbox_seconds=5),
     "kyc.expiry": _beat("kyc.tasks.expire_cases", seconds=60, sandbox_seconds=2),
     "custody.statements": _beat("custody.tasks.collect_statements", seconds=60),
@@ -357,6 +359,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "reconciliation.tasks.reconcile_programs", seconds=900, sandbox_seconds=3
     ),
     "api.forgetting": _beat("api.tasks.forget_served_requests", seconds=3600, sandbox_seconds=3600),
+    "attestation.events": _beat("attestation.tasks.attest_events", seconds=5),
     "attestation.publish": _beat("attestation.tasks.publish_reviewed", seconds=30),
 }
 
@@ -365,8 +368,9 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 
 #: Where the nodes of each network are: {"eip155:1": {"rpc_urls": ["https://…"]}}, by CAIP-2.
 NETWORKS: dict[str, dict[str, list[str]]] = env.mapping("NETWORKS")
-#: Whose key mints there: {"eip155:1": "0x…"}.
-MINTER_KEYS: dict[str, str] = env.mapping("MINTER_KEYS")
+#: The keys that sign there, by purpose; a successor's stands beside the one in use:
+#: {"eip155:1": {"MINTER": ["0x…", "0x…"], "BURNER": ["0x…"], …}}.
+SIGNER_KEYS: dict[str, dict[str, list[str]]] = env.mapping("SIGNER_KEYS")
 if SANDBOX:  # the demo world's own chain, and the second of the keys that every anvil prints
     ANVIL_PORT = env.integer("ANVIL_PORT", 8545, minimum=1)
     SECOND_ANVIL_PORT = env.integer("SECOND_ANVIL_PORT", 8546, minimum=1)
@@ -374,15 +378,47 @@ if SANDBOX:  # the demo world's own chain, and the second of the keys that every
         "eip155:31337": {"rpc_urls": [f"http://127.0.0.1:{ANVIL_PORT}"]},
         "eip155:31338": {"rpc_urls": [f"http://127.0.0.1:{SECOND_ANVIL_PORT}"]},
     } | NETWORKS
-    MINTER_KEYS = {
-        "eip155:31337": "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
-    } | MINTER_KEYS
+    # The keys that every anvil prints; they guard nothing.
+    SANDBOX_KEYS: dict[str, list[str]] = {
+        "ADMIN": ["0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"],
+        "MINTER": [
+            "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+            "0x92db14e403b83dfe3df233f83dfa3a0d7096f21ca9b0d6d6b8d88b2b4ec1564e",
+        ],
+        "PAUSER": ["0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a"],
+        "SEIZER": ["0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6"],
+        "BURNER": ["0x47e179ec197488593b187f80a00eb0da91f1b9d0b13f8733639f19c30a34926a"],
+        "MULTIPLIER": ["0x8b3a350cf5c34c9194ca85829a2df0ec3153be0318b5e2d3348e872092edffba"],
+    }
+    SIGNER_KEYS = dict.fromkeys(("eip155:31337", "eip155:31338"), SANDBOX_KEYS) | SIGNER_KEYS
 
 
 # --- Custodians
 
 #: Where custodians' files arrive, in a directory for each, named by its code.
 CUSTODY_DROP_DIR = env.path("CUSTODY_DROP_DIR", DATA_DIR / "custody")
+
+
+# --- Alerts
+
+#: Who gets mail when minting stops or a grave break opens.
+ALERT_MAIL_TO = env.words("ALERT_MAIL_TO", ("desk@sandbox.invalid",) if SANDBOX else ())
+DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", f"issuer@{urlsplit(PUBLIC_URL).hostname}")
+EMAIL_HOST = env.text("MAIL_HOST", "localhost")
+EMAIL_PORT = env.integer("MAIL_PORT", 25, minimum=1)
+EMAIL_HOST_USER = env.text("MAIL_USER", "")
+EMAIL_HOST_PASSWORD = env.secret("MAIL_PASSWORD", "")
+EMAIL_USE_TLS = bool(EMAIL_HOST_USER)  # no password in the clear
+EMAIL_TIMEOUT = 10  # seconds
+#: Where alerts are posted as Standard Webhooks, and the secret that signs them: whsec_….
+ALERT_WEBHOOK_URL = env.text("ALERT_WEBHOOK_URL", "")
+ALERT_WEBHOOK_SECRET = env.secret("ALERT_WEBHOOK_SECRET", None if ALERT_WEBHOOK_URL else "")
+if SANDBOX:  # mail lies in a folder, and the desk's pager is a file, too
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = str(DATA_DIR / "sandbox" / "mail")
+    PAGER_PORT = env.integer("PAGER_PORT", 8547, minimum=1)
+    ALERT_WEBHOOK_URL = ALERT_WEBHOOK_URL or f"http://127.0.0.1:{PAGER_PORT}/"
+    ALERT_WEBHOOK_SECRET = ALERT_WEBHOOK_SECRET or "whsec_c2FuZGJveC1wYWdlci1zZWNyZXQtaXMtcHVibGlj"
 
 
 # --- Logs

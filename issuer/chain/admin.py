@@ -52,7 +52,7 @@ class NetworkTroubleAdmin(ReadOnlyAdmin, ModelAdmin):
 
 
 class TransactionAttemptInline(ReadOnlyAdmin, TabularInline):
-    """The tries at a mint, under it; the signed bytes stay in the database."""
+    """The tries at a transaction, under it; the signed bytes stay in the database."""
 
     model = TransactionAttempt
     fields = ("transaction_hash", "max_fee_per_gas", "max_priority_fee_per_gas", "signed_at")
@@ -60,7 +60,7 @@ class TransactionAttemptInline(ReadOnlyAdmin, TabularInline):
 
 
 class IntentTransitionInline(ReadOnlyAdmin, TabularInline):
-    """The history of a mint, under it."""
+    """The history of a transaction, under it."""
 
     model = IntentTransition
     extra = 0
@@ -68,12 +68,20 @@ class IntentTransitionInline(ReadOnlyAdmin, TabularInline):
 
 @admin.register(TransactionIntent)
 class TransactionIntentAdmin(ReadOnlyAdmin, ModelAdmin):
-    """The mints that we committed ourselves to, with every try and step."""
+    """The transactions that we committed ourselves to, with every try and step."""
 
-    list_display = ("request_id", "deployment", "base_units", "recipient", "state", "signed_at")
-    list_filter = ("state", "deployment__token", "deployment__network")
+    list_display = (
+        "request_id",
+        "kind",
+        "deployment",
+        "base_units",
+        "account",
+        "state",
+        "signed_at",
+    )
+    list_filter = ("kind", "state", "deployment__token", "deployment__network")
     list_select_related = ("deployment__token", "deployment__network")
-    search_fields = ("request_id", "recipient", "attempts__transaction_hash")
+    search_fields = ("request_id", "account", "attempts__transaction_hash")
     date_hierarchy = "signed_at"
     ordering = ("-signed_at", "-id")
     readonly_fields = ("state",)

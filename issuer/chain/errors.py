@@ -42,7 +42,7 @@ class TransactionAlreadyIntended(errors.Conflict):
 
 
 class SignerMismatch(errors.Conflict):
-    """The signer at hand is not the one that the network's account names."""
+    """The signer at hand is not the account that signs for the purpose, or holds the tokens."""
 
     code = "signer-mismatch"
     title = "The signer does not hold the account's key"
@@ -67,3 +67,52 @@ class FeesTooHigh(errors.Conflict):
 
     code = "fees-too-high"
     title = "The fees of the chain are above our limit"
+
+
+class SignerInUse(errors.Conflict):
+    """Another account signs for the purpose on the network; it has to be retired first."""
+
+    code = "signer-in-use"
+    title = "Another account signs for this purpose"
+
+
+class SignerRetired(errors.Conflict):
+    """The account was retired, and signs nothing any more."""
+
+    code = "signer-retired"
+    title = "The account is retired"
+
+
+class SignerMissing(errors.Missing):
+    """No account signs for the purpose on the network."""
+
+    code = "signer-missing"
+    title = "No account signs for this purpose"
+
+
+class ActNotSound(errors.Rejected):
+    """A contract act lacks what its kind needs, or says what cannot be."""
+
+    code = "contract-act-not-sound"
+    title = "The contract act cannot be carried out as it says"
+
+
+class ActMissing(errors.Missing):
+    """There is no such contract act."""
+
+    code = "contract-act-missing"
+    title = "There is no such contract act"
+
+
+class ActChanged(errors.Conflict):
+    """What was approved is not what is to be signed."""
+
+    code = "contract-act-changed"
+    title = "The contract act is not what was approved"
+
+
+class ActUnderWay(errors.Conflict):
+    """A transaction of the act is under way, so how the act ends is not known yet."""
+
+    code = "contract-act-under-way"
+    title = "The contract act is under way"

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from issuer.chain.states import EventKind
+
+#: Of a longer list of minters no more are read; one is normal.
+MINTERS_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,18 @@ class SupplyChange:
     address: str
     base_units: int
     request_id: str
+    block: Block
+    transaction_hash: str
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTransfer:
+    """Tokens that moved from one holder to another, in base units."""
+
+    sender: str
+    recipient: str
+    base_units: int
     block: Block
     transaction_hash: str
     log_index: int
@@ -74,6 +89,25 @@ class SupplyReader(Protocol):
 
     def supply_changes(self, contract: str, *, first: int, last: Block) -> list[SupplyChange]:
         """Return every mint and burn in the blocks from number `first` to `last`, both included."""
+
+    def transfers_to(
+        self, contract: str, recipients: Sequence[str], *, first: int, last: Block
+    ) -> list[TokenTransfer]:
+        """Return what others sent to `recipients` from block number `first` to `last`.
+
+        Mints are none of them, nor are transfers of nothing, which anybody may make in anybody's
+        name, nor those of an address to itself.
+        """
+
+    def minters(self, contract: str, *, at: Block) -> list[str]:
+        """Return who may mint, in EIP-55 form and sorted, as of the end of `at`.
+
+        At most `MINTERS_MAX` are told: whoever could appoint more would else keep us from
+        reading anything.
+        """
+
+    def senders_of(self, transaction_hashes: Sequence[str]) -> list[str]:
+        """Return who signed each of the transactions in blocks, in their order, in EIP-55 form."""
 
 
 class TransactionReader(Protocol):

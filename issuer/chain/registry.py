@@ -1,18 +1,22 @@
 """The one table from configuration to the nodes and keys of networks.
 
-`NETWORKS` says where the nodes of a network are, `MINTER_KEYS` whose key mints there. Where a node
-fails, the next is asked; state is read as of a block's hash, so mixing nodes mixes no histories.
+`NETWORKS` says where the nodes of a network are, `SIGNER_KEYS` which keys are here for it, by
+purpose: a successor's is here before it is appointed. Where a node fails, the next is asked; state
+is read as of a block's hash, so mixing nodes mixes no histories.
 """
 
 from functools import cache
 
 from django.conf import settings
 
+from issuer.chain import selectors
 from issuer.chain.errors import NetworkNotConfigured
 from issuer.chain.evm import EvmChain
+from issuer.chain.models import SignerAccount
 from issuer.chain.readers import Chain
 from issuer.chain.rpc import FirstThatAnswers, HttpJsonRpc
 from issuer.chain.signing import LocalKeySigner, Signer
+from issuer.chain.states import SignerPurpose
 from issuer.instruments.models import Network
 
 
@@ -37,16 +41,37 @@ def sender_for(network: Network) -> Chain:
     return reader_for(network)
 
 
-def signer_for(network: Network) -> Signer:
-    """Return who signs mints on `network`.
+def signer_for(network: Network, purpose: SignerPurpose) -> Signer:
+    """Return who signs for `purpose` on `network`: the account in use, if its key is here.
 
     Raises:
-        NetworkNotConfigured: if no key of it is configured.
+        NetworkNotConfigured: if none is appointed, or its key is not here.
     """
-    key = settings.MINTER_KEYS.get(network.caip2)
-    if not key:
-        raise NetworkNotConfigured(f"MINTER_KEYS has no key of {network.caip2}.")
-    return _signer(key)
+    account = selectors.signer_in_use(network, purpose)
+    if account is None:
+        detail = f"No {purpose.label.lower()} is appointed on {network.caip2}."
+        raise NetworkNotConfigured(detail)
+    return signer_of(account)
+
+
+def signer_of(account: SignerAccount) -> Signer:
+    """Return who holds the key of `account`, in use or retired.
+
+    Raises:
+        NetworkNotConfigured: if its key is not here.
+    """
+    network = account.network
+    for signer in signers_configured(network, SignerPurpose(account.purpose)):
+        if signer.address == account.address:
+            return signer
+    detail = f"SIGNER_KEYS has no key of {account.address}, {account.purpose} of {network.caip2}."
+    raise NetworkNotConfigured(detail)
+
+
+def signers_configured(network: Network, purpose: SignerPurpose) -> list[Signer]:
+    """Return the signers whose keys are here, in their order, appointed or not."""
+    keys = settings.SIGNER_KEYS.get(network.caip2, {}).get(purpose.value, [])
+    return [_signer(key) for key in keys]
 
 
 @cache

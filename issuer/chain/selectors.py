@@ -1,12 +1,28 @@
-"""Questions about what chains said, and about our mints."""
+"""Questions about what chains said, about what we told them, and about who may."""
 
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.db.models import QuerySet
 
-from issuer.chain.models import ChainEvent, NetworkTrouble, SupplySnapshot, TransactionIntent
-from issuer.chain.states import LIVE_STATES, EventKind, IntentState
+from issuer.chain.models import (
+    ChainEvent,
+    ContractAct,
+    ContractCall,
+    NetworkTrouble,
+    SignerAccount,
+    SupplySnapshot,
+    TransactionIntent,
+)
+from issuer.chain.states import (
+    FINAL_ACT_STATES,
+    LIVE_STATES,
+    ActState,
+    EventKind,
+    IntentKind,
+    IntentState,
+    SignerPurpose,
+)
 from issuer.instruments.models import Deployment, Network, Token
 
 #: A transaction that waits longer for a block has fees that are too low for the day.
@@ -34,7 +50,7 @@ def open_trouble(network: Network) -> NetworkTrouble | None:
 
 
 def live_intents() -> QuerySet[TransactionIntent]:
-    """Return the mints that the chain may still carry out, in the order of their nonces."""
+    """Return what the chain may still carry out, in the order of its nonces."""
     return (
         TransactionIntent.objects.filter(state__in=LIVE_STATES)
         .select_related("deployment__token", "deployment__network", "signer_account")
@@ -58,10 +74,35 @@ def is_stuck(intent: TransactionIntent, *, at: datetime) -> bool:
     ).exists()
 
 
-def final_unbooked(token: Token) -> QuerySet[TransactionIntent]:
-    """Return the mints of `token` that are final but not in the books yet."""
+def signer_in_use(network: Network, purpose: SignerPurpose) -> SignerAccount | None:
+    """Return the account that signs for `purpose` on `network`, if one is appointed."""
+    return network.signer_accounts.filter(purpose=purpose, retired_at=None).first()
+
+
+def signers_of(network: Network) -> QuerySet[SignerAccount]:
+    """Return who signs on `network` and who did, by purpose; of each the newest first."""
+    return network.signer_accounts.order_by("purpose", "-id")
+
+
+def unfinished_acts() -> QuerySet[ContractAct]:
+    """Return the contract acts that two persons agreed on and that have not ended."""
+    ended = {*FINAL_ACT_STATES, ActState.PROPOSED}
+    return ContractAct.objects.exclude(state__in=ended).select_related("network").order_by("id")
+
+
+def unsigned_calls(act: ContractAct) -> QuerySet[ContractCall]:
+    """Return the calls of `act` that are not signed yet, in the order of their signing."""
+    return (
+        act.calls.filter(intent=None)
+        .select_related("act__network", "deployment__network", "deployment__token")
+        .order_by("id")
+    )
+
+
+def final_unbooked(token: Token, kind: IntentKind = IntentKind.MINT) -> QuerySet[TransactionIntent]:
+    """Return what of one kind, by default mints, is final for `token` but not in the books yet."""
     return TransactionIntent.objects.filter(
-        deployment__token=token, state=IntentState.FINAL
+        deployment__token=token, kind=kind, state=IntentState.FINAL
     ).select_related("deployment", "event")
 
 

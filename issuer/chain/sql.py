@@ -7,13 +7,13 @@ CREATE_INTENT_GUARD: Final = """
 CREATE FUNCTION keep_transaction_intent() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'DELETE'
-       OR (NEW.id, NEW.deployment_id, NEW.signer_account_id, NEW.request_id, NEW.recipient,
-           NEW.base_units, NEW.nonce, NEW.calldata_hash, NEW.gas_limit, NEW.gate_scopes,
-           NEW.signed_at)
+       OR (NEW.id, NEW.deployment_id, NEW.signer_account_id, NEW.kind, NEW.request_id, NEW.account,
+           NEW.base_units, NEW.nonce, NEW.calldata, NEW.calldata_hash, NEW.gas_limit,
+           NEW.gate_needed, NEW.gate_scopes, NEW.signed_at)
           IS DISTINCT FROM
-          (OLD.id, OLD.deployment_id, OLD.signer_account_id, OLD.request_id, OLD.recipient,
-           OLD.base_units, OLD.nonce, OLD.calldata_hash, OLD.gas_limit, OLD.gate_scopes,
-           OLD.signed_at)
+          (OLD.id, OLD.deployment_id, OLD.signer_account_id, OLD.kind, OLD.request_id, OLD.account,
+           OLD.base_units, OLD.nonce, OLD.calldata, OLD.calldata_hash, OLD.gas_limit,
+           OLD.gate_needed, OLD.gate_scopes, OLD.signed_at)
     THEN
         RAISE EXCEPTION 'a transaction intent keeps what it was signed for'
             USING ERRCODE = 'restrict_violation',
@@ -22,7 +22,8 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER transaction_intent_content_unchangeable
-    BEFORE UPDATE OR DELETE ON chain_transactionintent FOR EACH ROW EXECUTE FUNCTION keep_transaction_intent();
+    BEFORE UPDATE OR DELETE ON chain_transactionintent
+    FOR EACH ROW EXECUTE FUNCTION keep_transaction_intent();
 """
 DROP_INTENT_GUARD: Final = """
 DROP TRIGGER transaction_intent_content_unchangeable ON chain_transactionintent;
@@ -51,4 +52,87 @@ CREATE TRIGGER transaction_attempt_repeats_its_intent BEFORE INSERT ON chain_tra
 DROP_ATTEMPT_GUARD: Final = """
 DROP TRIGGER transaction_attempt_repeats_its_intent ON chain_transactionattempt;
 DROP FUNCTION match_transaction_attempt();
+"""
+
+#: An account keeps who it is, only retires once, and its nonces never go back.
+CREATE_SIGNER_GUARD: Final = """
+CREATE FUNCTION keep_signer_account() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE'
+       OR (NEW.id, NEW.network_id, NEW.purpose, NEW.address, NEW.appointed_at)
+          IS DISTINCT FROM
+          (OLD.id, OLD.network_id, OLD.purpose, OLD.address, OLD.appointed_at)
+       OR NEW.next_nonce < OLD.next_nonce
+       OR OLD.retired_at IS NOT NULL
+    THEN
+        RAISE EXCEPTION 'a signer account keeps what it is, and once retired stays so'
+            USING ERRCODE = 'restrict_violation',
+                  CONSTRAINT = 'signer_account_keeps_what_it_is';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER signer_account_keeps_what_it_is
+    BEFORE UPDATE OR DELETE ON chain_signeraccount
+    FOR EACH ROW EXECUTE FUNCTION keep_signer_account();
+"""
+DROP_SIGNER_GUARD: Final = """
+DROP TRIGGER signer_account_keeps_what_it_is ON chain_signeraccount;
+DROP FUNCTION keep_signer_account();
+"""
+
+#: What two persons agreed on is what is carried out.
+CREATE_ACT_GUARD: Final = """
+CREATE FUNCTION keep_contract_act() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE'
+       OR (NEW.id, NEW.network_id, NEW.kind, NEW.account, NEW.role, NEW.base_units,
+           NEW.remedied_event_id, NEW.multiplier, NEW.effective_at, NEW.reason, NEW.proposed_by,
+           NEW.proposed_at)
+          IS DISTINCT FROM
+          (OLD.id, OLD.network_id, OLD.kind, OLD.account, OLD.role, OLD.base_units,
+           OLD.remedied_event_id, OLD.multiplier, OLD.effective_at, OLD.reason, OLD.proposed_by,
+           OLD.proposed_at)
+    THEN
+        RAISE EXCEPTION 'a contract act keeps what was proposed'
+            USING ERRCODE = 'restrict_violation',
+                  CONSTRAINT = 'contract_act_content_unchangeable';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER contract_act_content_unchangeable
+    BEFORE UPDATE OR DELETE ON chain_contractact
+    FOR EACH ROW EXECUTE FUNCTION keep_contract_act();
+"""
+DROP_ACT_GUARD: Final = """
+DROP TRIGGER contract_act_content_unchangeable ON chain_contractact;
+DROP FUNCTION keep_contract_act();
+"""
+
+#: A call is signed once, on its own deployment, for itself.
+CREATE_CALL_GUARD: Final = """
+CREATE FUNCTION keep_contract_call() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE'
+       OR (NEW.id, NEW.act_id, NEW.deployment_id) IS DISTINCT FROM
+          (OLD.id, OLD.act_id, OLD.deployment_id)
+       OR OLD.intent_id IS NOT NULL AND NEW.intent_id IS DISTINCT FROM OLD.intent_id
+       OR NEW.intent_id IS NOT NULL AND NOT EXISTS (
+           SELECT FROM chain_transactionintent
+           WHERE id = NEW.intent_id
+             AND request_id = NEW.id
+             AND deployment_id = NEW.deployment_id
+       )
+    THEN
+        RAISE EXCEPTION 'a contract call is signed once, for itself'
+            USING ERRCODE = 'restrict_violation', CONSTRAINT = 'contract_call_signed_for_itself';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER contract_call_signed_for_itself
+    BEFORE UPDATE OR DELETE ON chain_contractcall
+    FOR EACH ROW EXECUTE FUNCTION keep_contract_call();
+"""
+DROP_CALL_GUARD: Final = """
+DROP TRIGGER contract_call_signed_for_itself ON chain_contractcall;
+DROP FUNCTION keep_contract_call();
 """

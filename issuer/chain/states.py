@@ -1,6 +1,8 @@
-"""What changes a supply; where a mint intent stands, and what can happen to it."""
+"""What changes a supply; what we tell chains, who signs it, and where it stands."""
 
+from collections.abc import Mapping
 from enum import Enum, unique
+from typing import Final
 
 from django.db import models
 
@@ -14,8 +16,62 @@ class EventKind(models.TextChoices):
     BURN = "BURN", "Burn"
 
 
+class SignerPurpose(models.TextChoices):
+    """What an account signs: each is the holder of one role of the contracts, and of no other."""
+
+    MINTER = "MINTER", "Minter"
+    BURNER = "BURNER", "Burner"
+    ADMIN = "ADMIN", "Admin"
+    PAUSER = "PAUSER", "Pauser"
+    SEIZER = "SEIZER", "Seizer"
+    MULTIPLIER = "MULTIPLIER", "Multiplier"
+
+
+class IntentKind(models.TextChoices):
+    """What a transaction of ours does."""
+
+    MINT = "MINT", "Mint"
+    BURN = "BURN", "Burn"
+    SEIZE = "SEIZE", "Seize"
+    RETURN = "RETURN", "Return tokens"
+    BLOCK_ADDRESS = "BLOCK_ADDRESS", "Block an address"
+    UNBLOCK_ADDRESS = "UNBLOCK_ADDRESS", "Unblock an address"
+    GRANT_ROLE = "GRANT_ROLE", "Grant a role"
+    REVOKE_ROLE = "REVOKE_ROLE", "Revoke a role"
+    SCHEDULE_MULTIPLIER = "SCHEDULE_MULTIPLIER", "Schedule a multiplier"
+    PAUSE = "PAUSE", "Pause"
+    UNPAUSE = "UNPAUSE", "Unpause"
+
+
+_K = IntentKind
+
+#: Whose account signs what.
+PURPOSES: Final[Mapping[IntentKind, SignerPurpose]] = {
+    _K.MINT: SignerPurpose.MINTER,
+    _K.BURN: SignerPurpose.BURNER,
+    _K.SEIZE: SignerPurpose.SEIZER,
+    _K.RETURN: SignerPurpose.BURNER,
+    _K.BLOCK_ADDRESS: SignerPurpose.PAUSER,
+    _K.UNBLOCK_ADDRESS: SignerPurpose.PAUSER,
+    _K.GRANT_ROLE: SignerPurpose.ADMIN,
+    _K.REVOKE_ROLE: SignerPurpose.ADMIN,
+    _K.SCHEDULE_MULTIPLIER: SignerPurpose.MULTIPLIER,
+    _K.PAUSE: SignerPurpose.PAUSER,
+    _K.UNPAUSE: SignerPurpose.PAUSER,
+}
+#: What moves the supply: final only with its event, and the contract uses its request up.
+MOVES_SUPPLY: Final = frozenset({_K.MINT, _K.BURN, _K.SEIZE})
+#: What moves tokens.
+MOVES_TOKENS: Final = MOVES_SUPPLY | {_K.RETURN}
+#: What concerns no address.
+CONCERNS_NOBODY: Final = frozenset({_K.SCHEDULE_MULTIPLIER, _K.PAUSE, _K.UNPAUSE})
+CHANGES_ROLE: Final = frozenset({_K.GRANT_ROLE, _K.REVOKE_ROLE})
+#: What two persons have to agree on by an act of its own; the rest follows from requests.
+ACT_KINDS: Final = frozenset(_K) - {_K.MINT, _K.BURN, _K.RETURN}
+
+
 class IntentState(models.TextChoices):
-    """Where a mint intent stands. A receipt that is missing is unknown, never a failure."""
+    """Where an intent stands. A receipt that is missing is unknown, never a failure."""
 
     SIGNED = "SIGNED", "Signed, not sent"
     BROADCAST = "BROADCAST", "Sent, not seen in a block"
@@ -31,7 +87,7 @@ _S = IntentState
 
 @unique
 class IntentStep(Enum):
-    """Everything that can happen to a mint intent; a reorganization takes it out of its block."""
+    """Everything that can happen to an intent; a reorganization takes it out of its block."""
 
     BROADCAST = Transition(frozenset({_S.SIGNED}), _S.BROADCAST)
     SEE_MINED = Transition(frozenset({_S.SIGNED, _S.BROADCAST}), _S.MINED)
@@ -43,5 +99,35 @@ class IntentStep(Enum):
 
 
 FINAL_STATES = final_states(IntentState, IntentStep)
-#: The states in which the chain may still carry the mint out.
+#: The states in which the chain may still carry the transaction out.
 LIVE_STATES = frozenset({_S.SIGNED, _S.BROADCAST, _S.MINED})
+#: The states in which the chain has certainly not carried it out, and never will.
+FAILED_STATES = frozenset({_S.REVERTED, _S.DROPPED})
+
+
+class ActState(models.TextChoices):
+    """Where a contract act stands."""
+
+    PROPOSED = "PROPOSED", "Proposed"
+    APPROVED = "APPROVED", "Approved, not all signed"
+    SENT = "SENT", "All signed"
+    DONE = "DONE", "Done"
+    FAILED = "FAILED", "Failed"
+    DECLINED = "DECLINED", "Declined"
+
+
+_A = ActState
+
+
+@unique
+class ActStep(Enum):
+    """Everything that can happen to a contract act, and when it may."""
+
+    CONFIRM = Transition(frozenset({_A.PROPOSED}), _A.APPROVED)
+    DECLINE = Transition(frozenset({_A.PROPOSED}), _A.DECLINED)
+    SEND = Transition(frozenset({_A.APPROVED}), _A.SENT)
+    COMPLETE = Transition(frozenset({_A.SENT}), _A.DONE)
+    FAIL = Transition(frozenset({_A.APPROVED, _A.SENT}), _A.FAILED)
+
+
+FINAL_ACT_STATES = final_states(ActState, ActStep)

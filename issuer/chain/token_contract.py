@@ -8,12 +8,9 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
-from uuid import UUID
 
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
-
-from issuer.chain.request_ids import request_id_bytes32
 
 ARTIFACT: Final = Path(__file__).parent / "contracts" / "TokenizedStock.json"
 
@@ -50,12 +47,6 @@ def creation_code(*, name: str, symbol: str, admin: str) -> bytes:
     bytecode: str = artifact()["bytecode"]
     arguments = encode(["string", "string", "address"], [name, symbol, admin])
     return bytes.fromhex(bytecode.removeprefix("0x")) + arguments
-
-
-def mint_calldata(*, recipient: str, base_units: int, request_id: UUID) -> bytes:
-    """Return the bytes that mint `base_units` to `recipient` and use `request_id` up."""
-    on_chain = bytes.fromhex(request_id_bytes32(request_id)[2:])
-    return calldata("mint", recipient, base_units, on_chain)
 
 
 def name_of_error(data: str) -> str:

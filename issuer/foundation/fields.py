@@ -14,7 +14,7 @@ from issuer.foundation.identifiers import uuid7
 
 if TYPE_CHECKING:  # Django's fields are generic for type checkers only
     DecimalColumn = models.DecimalField[Any, Any]  # Decimal, or None where the column is null
-    IntColumn = models.Field[int, int]
+    IntColumn = models.Field[Any, Any]  # int, or None where the column is null
     UUIDColumn = models.UUIDField[uuid.UUID, uuid.UUID]
 else:
     DecimalColumn, IntColumn, UUIDColumn = models.DecimalField, models.Field, models.UUIDField

@@ -13,11 +13,13 @@ from celery import shared_task
 
 from issuer.chain import registry
 from issuer.chain import services as chain
-from issuer.foundation import clock, quantities
+from issuer.chain.states import SignerPurpose
+from issuer.foundation import clock
 from issuer.foundation.actors import Actor, system
 from issuer.foundation.errors import DomainError
 from issuer.instruments.models import Network
 from issuer.primary_market import selectors, services
+from issuer.primary_market.calls import mint_of
 
 #: Work that is not begun by then is left to the next round.
 EXPIRES_SECONDS: Final = 60
@@ -61,12 +63,10 @@ def sign_mint(request_id: UUID, *, actor: Actor, at: datetime) -> None:
     """
     request = selectors.issuances().get(pk=request_id)
     deployment = request.deployment
-    signer = registry.signer_for(deployment.network)
-    prepared = chain.prepare_mint(
+    signer = registry.signer_for(deployment.network, SignerPurpose.MINTER)
+    prepared = chain.prepare(
         deployment=deployment,
-        request_id=request.pk,
-        recipient=request.wallet.address,
-        base_units=quantities.to_base_units(request.quantity, decimals=deployment.decimals),
+        call=mint_of(request),
         signer=signer,
         reader=registry.reader_for(deployment.network),
     )

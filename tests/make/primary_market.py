@@ -170,6 +170,7 @@ def confirm(request: IssuanceRequest, *, actor: Actor, at: datetime = AT) -> Iss
 
 def sign(request: IssuanceRequest, *, at: datetime = AT) -> IssuanceRequest:
     """Sign the mint of an approved request, as a chain without any news would have it."""
+    chain.signer_account(request.deployment.network)
     return services.sign_mint(
         request.pk,
         signer=chain.signer(),
@@ -186,7 +187,7 @@ def finalize(request: IssuanceRequest, *, at: datetime = AT) -> None:
     event = chain.event(
         request.deployment,
         base_units=intent.base_units,
-        address=intent.recipient,
+        address=intent.account,
         request_id=request.pk,
         transaction_hash=intent.attempts.get().transaction_hash,
         seen_at=at,

@@ -5,20 +5,23 @@ from issuer.chain.services._intents import (
     broadcast,
     bump_fees,
     observe,
-    prepare_mint,
+    prepare,
     record_booked,
-    sign_mint,
+    sign,
 )
 from issuer.chain.services._scanning import note_trouble, scan_deployment
+from issuer.chain.services._signers import appoint_signer, retire_signer
 
 __all__ = [
     "Prepared",
+    "appoint_signer",
     "broadcast",
     "bump_fees",
     "note_trouble",
     "observe",
-    "prepare_mint",
+    "prepare",
     "record_booked",
+    "retire_signer",
     "scan_deployment",
-    "sign_mint",
+    "sign",
 ]

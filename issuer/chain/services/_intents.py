@@ -1,8 +1,8 @@
-"""A mint, from the signature to the books: exactly once, whatever fails in between.
+"""A transaction of ours, from the signature to the books: exactly once, whatever fails between.
 
 The exact signed bytes are committed before anybody else sees them, so a process that dies at any
-point leaves either no mint, or one that the next run goes on with. Sending is safe to repeat: the
-bytes are the same, and the contract takes each request once.
+point leaves either no transaction, or one that the next run goes on with. Sending is safe to
+repeat: the bytes are the same, and of one nonce the chain takes one.
 """
 
 from collections.abc import Sequence
@@ -12,26 +12,22 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-from eth_utils.address import to_checksum_address
 
 from issuer.audit import services as audit
-from issuer.chain import errors, token_contract
-from issuer.chain.models import (
-    IntentTransition,
-    SignerAccount,
-    TransactionAttempt,
-    TransactionIntent,
-)
+from issuer.chain import errors
+from issuer.chain.calls import Call
+from issuer.chain.models import IntentTransition, TransactionAttempt, TransactionIntent
 from issuer.chain.readers import Block, Broadcaster, FeeQuote, Receipt, TransactionReader
 from issuer.chain.request_ids import request_id_bytes32
 from issuer.chain.services import _steps
+from issuer.chain.services._signers import lock_in_use
 from issuer.chain.signing import Signer, UnsignedTransaction, hash_of
-from issuer.chain.states import LIVE_STATES, IntentState, IntentStep
+from issuer.chain.states import LIVE_STATES, MOVES_SUPPLY, IntentKind, IntentState, IntentStep
 from issuer.foundation.actors import Actor
 from issuer.foundation.transactions import require_transaction, translating
 from issuer.gate import services as gate
-from issuer.gate.models import ScopeKind
-from issuer.instruments.models import Deployment, Network
+from issuer.gate.models import GateState, ScopeKind
+from issuer.instruments.models import Deployment
 
 #: Above this we rather wait than pay; a chain in its right mind asks for a hundredth.
 MAX_FEE_PER_GAS_WEI: Final = 2_000 * 10**9
@@ -39,92 +35,94 @@ MAX_FEE_PER_GAS_WEI: Final = 2_000 * 10**9
 BUMP_NUMERATOR: Final = 9
 BUMP_DENOMINATOR: Final = 8
 
+#: The tightest gates at which what changes the supply by request may be sent.
+GATES_NEEDED: Final = {
+    IntentKind.MINT: GateState.OPEN,
+    IntentKind.BURN: GateState.REDEEM_ONLY,
+}
+
 _SENDABLE: Final = frozenset({IntentState.SIGNED, IntentState.BROADCAST})
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What the chain said before a mint is signed."""
+    """What the chain said before a transaction is signed."""
 
     fees: FeeQuote
     chain_nonce: int
 
 
-def prepare_mint(
-    *,
-    deployment: Deployment,
-    request_id: UUID,
-    recipient: str,
-    base_units: int,
-    signer: Signer,
-    reader: TransactionReader,
+def prepare(
+    *, deployment: Deployment, call: Call, signer: Signer, reader: TransactionReader
 ) -> Prepared:
-    """Ask the chain what `sign_mint` needs to know; writes nothing. Call it before a transaction.
+    """Ask the chain what `sign` needs to know; writes nothing. Call it before a transaction.
 
     Raises:
-        TransactionRefusedByContract: if the contract would revert the mint.
+        TransactionRefusedByContract: if the contract would revert the call.
         ChainUnavailable: if the node cannot be trusted to have answered.
     """
-    calldata = token_contract.mint_calldata(
-        recipient=recipient, base_units=base_units, request_id=request_id
-    )
     return Prepared(
-        fees=reader.quote(sender=signer.address, contract=deployment.address, calldata=calldata),
+        fees=reader.quote(
+            sender=signer.address, contract=deployment.address, calldata=call.calldata
+        ),
         chain_nonce=reader.next_nonce(signer.address),
     )
 
 
-def sign_mint(
+def sign(
     *,
     deployment: Deployment,
+    call: Call,
     request_id: UUID,
-    recipient: str,
-    base_units: int,
     signer: Signer,
-    fees: FeeQuote,
-    chain_nonce: int,
+    prepared: Prepared,
     gate_scopes: Sequence[tuple[ScopeKind, UUID]] = (),
     actor: Actor,
     at: datetime,
 ) -> TransactionIntent:
-    """Commit ourselves to mint `base_units` to `recipient`: the next nonce, and exact bytes.
+    """Commit ourselves to `call` for what `request_id` names: the next nonce, and exact bytes.
 
-    Nothing is sent. Joins the transaction in which the caller has checked that it may mint.
-    `gate_scopes` are further gates, beside those of program, token and network, that must be
-    open when it is sent.
+    Nothing is sent. Joins the transaction in which the caller has checked that it may be done.
+    Mints are sent only while the gates are open, burns while none is halted, and the rest always;
+    `gate_scopes` are further gates, beside those of program, token and network.
 
     Raises:
-        TransactionAlreadyIntended: if a mint for the request is under way or done.
-        SignerMismatch: if `signer` does not hold the key of the network's account.
-        FeesTooHigh: if `fees` are above our limit.
+        TransactionAlreadyIntended: if one for the request is under way or done.
+        SignerMismatch: if `signer` is not appointed for it, or does not hold what is to be burned.
+        SignerRetired: if `signer` was appointed once, and is retired.
+        FeesTooHigh: if the chain asks for more than our limit.
     """
     require_transaction()
-    _require_payable(fees)
-    account = _lock_account(deployment.network, signer, actor=actor, at=at)
-    nonce = max(account.next_nonce, chain_nonce)
-    recipient = to_checksum_address(recipient)
-    calldata = token_contract.mint_calldata(
-        recipient=recipient, base_units=base_units, request_id=request_id
-    )
-    taken = errors.TransactionAlreadyIntended(f"Request {request_id} has a mint already.")
+    _require_payable(prepared.fees)
+    if call.kind is IntentKind.BURN and call.account != signer.address:
+        raise errors.SignerMismatch(f"{signer.address} cannot burn what {call.account} holds.")
+    account = lock_in_use(deployment.network, call.purpose, signer.address)
+    nonce = max(account.next_nonce, prepared.chain_nonce)
+    gate_needed = GATES_NEEDED.get(call.kind, "")
+    taken = errors.TransactionAlreadyIntended(f"{request_id} has a transaction already.")
     with translating({"transaction_intent_one_per_request_unless_failed": taken}):
         intent = TransactionIntent.objects.create(
             deployment=deployment,
             signer_account=account,
+            kind=call.kind,
             request_id=request_id,
-            recipient=recipient,
-            base_units=base_units,
+            account=call.account,
+            base_units=call.base_units,
             nonce=nonce,
-            calldata_hash=hash_of(calldata),
-            gas_limit=fees.gas_limit,
-            gate_scopes=_texts_of(deployment, gate_scopes),
+            calldata=call.calldata,
+            calldata_hash=hash_of(call.calldata),
+            gas_limit=prepared.fees.gas_limit,
+            gate_needed=gate_needed,
+            gate_scopes=_texts_of(deployment, gate_scopes) if gate_needed else [],
             signed_at=at,
         )
-    _sign(intent, calldata, signer=signer, fees=fees, at=at)
+    _sign(intent, signer=signer, fees=prepared.fees, at=at)
     account.next_nonce = nonce + 1
     account.save(update_fields=["next_nonce"])
-    facts = {"nonce": str(nonce), "base_units": str(base_units), "recipient": recipient}
-    audit.record("mint.sign", subject=intent, actor=actor, at=at, **facts)
+    facts = {"nonce": str(nonce), "account": call.account}
+    if call.base_units is not None:
+        facts["base_units"] = str(call.base_units)
+    audit.record(f"{call.kind.lower()}.sign", subject=intent, actor=actor, at=at, **facts)
     return intent
 
 
@@ -143,7 +141,7 @@ def broadcast(
         intent = _steps.lock(intent_id)
         if intent.state not in _SENDABLE:
             return intent
-        gate.require_open(scopes=_scopes_of(intent))
+        _require_gates(intent)
         raw = bytes(_newest_attempt(intent).raw_transaction)
     sender.broadcast(raw)
     with transaction.atomic():
@@ -159,8 +157,8 @@ def observe(
     """Record what the chain says became of a live intent; safe to repeat.
 
     A missing receipt is unknown: the intent fails only by a final receipt that says so, or once
-    its nonce is final and neither a receipt of ours nor the contract knows of the mint. That a
-    mint is final is recorded by the scan that finds its event.
+    its nonce is final and neither a receipt of ours nor the contract knows of it. That a change of
+    the supply is final is recorded by the scan that finds its event; of all else, by its receipt.
 
     Call it outside any transaction.
 
@@ -180,8 +178,7 @@ def observe(
     is_final = receipt.block_number <= final.number
     if is_final and reader.block(receipt.block_number).hash != receipt.block_hash:
         raise errors.ChainUnavailable(f"{receipt.transaction_hash} is in a block that is no more.")
-    failed = is_final and not receipt.succeeded
-    return _record_receipt(intent_id, receipt, failed=failed, actor=actor, at=at)
+    return _record_receipt(intent_id, receipt, is_final=is_final, actor=actor, at=at)
 
 
 @transaction.atomic
@@ -191,12 +188,13 @@ def bump_fees(
     """Sign an intent that was sent and is stuck again: same nonce, same calldata, higher fees.
 
     Each fee rises to that of `fees` (what the chain asks now), and by an eighth at least. The
-    caller sends it by `broadcast`; whichever attempt the chain takes, it mints once.
+    caller sends it by `broadcast`; whichever attempt the chain takes, it is carried out once. An
+    account that was retired since may still do this: what it says was said before.
 
     Raises:
         IllegalTransition: if the intent is not waiting for a block.
         SignerMismatch: if `signer` does not hold the key of the intent's account.
-        IntentChanged: if the intent's columns no longer give the calldata it was signed for.
+        IntentChanged: if the intent's calldata is no longer what it was signed for.
         GateClosed: if one of its gates is shut: a halt signs nothing, and lets no fees climb.
         FeesTooHigh: if the new fees are above our limit.
     """
@@ -204,12 +202,9 @@ def bump_fees(
     IntentStep.SEE_MINED.value.check(IntentState(intent.state))
     if signer.address != intent.signer_account.address:
         raise errors.SignerMismatch(f"{signer.address} did not sign {intent}.")
-    calldata = token_contract.mint_calldata(
-        recipient=intent.recipient, base_units=intent.base_units, request_id=intent.request_id
-    )
-    if hash_of(calldata) != intent.calldata_hash:
+    if hash_of(bytes(intent.calldata)) != intent.calldata_hash:
         raise errors.IntentChanged(f"{intent} is not what was signed.")
-    gate.require_open(scopes=_scopes_of(intent))
+    _require_gates(intent)
     last = _newest_attempt(intent)
     raised = FeeQuote(
         max_fee_per_gas=max(fees.max_fee_per_gas, _bumped(last.max_fee_per_gas)),
@@ -219,9 +214,9 @@ def bump_fees(
         gas_limit=intent.gas_limit,
     )
     _require_payable(raised)
-    attempt = _sign(intent, calldata, signer=signer, fees=raised, at=at)
+    attempt = _sign(intent, signer=signer, fees=raised, at=at)
     audit.record(
-        "mint.bump_fees",
+        f"{intent.kind.lower()}.bump_fees",
         subject=intent,
         actor=actor,
         at=at,
@@ -232,10 +227,10 @@ def bump_fees(
 
 
 def record_booked(intent: TransactionIntent, *, actor: Actor, at: datetime) -> TransactionIntent:
-    """Record that the books have a final mint; joins the transaction that posts it.
+    """Record that what asked for a final intent has dealt with it; joins that transaction.
 
     Raises:
-        IllegalTransition: if the mint is not final, or booked already.
+        IllegalTransition: if the intent is not final, or booked already.
     """
     require_transaction()
     return _steps.take(IntentStep.BOOK, _steps.lock(intent.pk), actor=actor, at=at)
@@ -258,7 +253,7 @@ def _record_silence(
 
 @transaction.atomic
 def _record_receipt(
-    intent_id: UUID, receipt: Receipt, *, failed: bool, actor: Actor, at: datetime
+    intent_id: UUID, receipt: Receipt, *, is_final: bool, actor: Actor, at: datetime
 ) -> TransactionIntent:
     intent = _steps.lock(intent_id)
     if intent.state not in LIVE_STATES:
@@ -268,9 +263,11 @@ def _record_receipt(
     block: dict[str, Any] = {"block_number": receipt.block_number, "block_hash": receipt.block_hash}
     if intent.state != IntentState.MINED:
         _steps.take(IntentStep.SEE_MINED, intent, actor=actor, at=at, **block)
-    if failed:
+    if is_final and not receipt.succeeded:
         failure = f"The contract reverted {receipt.transaction_hash}."
         _steps.take(IntentStep.REVERT, intent, actor=actor, at=at, failure=failure, **block)
+    elif is_final and intent.kind not in MOVES_SUPPLY:
+        _steps.take(IntentStep.FINALIZE, intent, actor=actor, at=at, **block)
     return intent
 
 
@@ -283,12 +280,22 @@ def _receipt_of(intent: TransactionIntent, reader: TransactionReader) -> Receipt
 
 
 def _is_dropped(intent: TransactionIntent, reader: TransactionReader, final: Block) -> bool:
+    """Say whether the chain has certainly not carried `intent` out, and never will.
+
+    Its nonce is final, and the node has no receipt of ours: another transaction took it, or the
+    node is only behind. Where the contract uses requests up, it knows. What may be done twice
+    without harm may be tried again. Nothing on chain tells whether tokens were sent back, so that
+    is never called dropped: twice would be somebody else's tokens.
+    """
     if reader.next_nonce(intent.signer_account.address, at=final) <= intent.nonce:
         return False
-    request_id = request_id_bytes32(intent.request_id)
-    if reader.request_used(intent.deployment.address, request_id, at=final):
-        # The mint happened, and the node has only not got its receipt.
-        raise errors.ChainUnavailable(f"The node lacks the receipt of {intent}.")
+    if intent.kind == IntentKind.RETURN:
+        raise errors.ChainUnavailable(f"The node knows the nonce, and no receipt, of {intent}.")
+    if intent.kind in MOVES_SUPPLY:
+        request_id = request_id_bytes32(intent.request_id)
+        if reader.request_used(intent.deployment.address, request_id, at=final):
+            # It happened, and the node has only not got its receipt.
+            raise errors.ChainUnavailable(f"The node lacks the receipt of {intent}.")
     return True
 
 
@@ -302,8 +309,9 @@ def _newest_attempt(intent: TransactionIntent) -> TransactionAttempt:
 
 
 def _sign(
-    intent: TransactionIntent, calldata: bytes, *, signer: Signer, fees: FeeQuote, at: datetime
+    intent: TransactionIntent, *, signer: Signer, fees: FeeQuote, at: datetime
 ) -> TransactionAttempt:
+    calldata = bytes(intent.calldata)
     signed = signer.sign(
         UnsignedTransaction(
             chain_id=int(intent.deployment.network.caip2.partition(":")[2]),
@@ -324,19 +332,6 @@ def _sign(
     )
 
 
-def _lock_account(network: Network, signer: Signer, *, actor: Actor, at: datetime) -> SignerAccount:
-    account, new = SignerAccount.objects.select_for_update(of=("self",)).get_or_create(
-        network=network, defaults={"address": signer.address}
-    )
-    if new:
-        facts = {"address": signer.address}
-        audit.record("signer.register", subject=account, actor=actor, at=at, **facts)
-    if account.address != signer.address:
-        detail = f"{network} mints from {account.address}, and the signer is {signer.address}."
-        raise errors.SignerMismatch(detail)
-    return account
-
-
 def _texts_of(deployment: Deployment, further: Sequence[tuple[ScopeKind, UUID]]) -> list[list[str]]:
     scopes = {
         (ScopeKind.PROGRAM, deployment.token.program_id),
@@ -347,8 +342,14 @@ def _texts_of(deployment: Deployment, further: Sequence[tuple[ScopeKind, UUID]])
     return sorted([kind.value, str(subject)] for kind, subject in scopes)
 
 
-def _scopes_of(intent: TransactionIntent) -> list[tuple[ScopeKind, UUID]]:
-    return [(ScopeKind(kind), UUID(subject)) for kind, subject in intent.gate_scopes]
+def _require_gates(intent: TransactionIntent) -> None:
+    """Refuse what may not be sent at the gates as they are, and keep them so."""
+    scopes = [(ScopeKind(kind), UUID(subject)) for kind, subject in intent.gate_scopes]
+    match intent.gate_needed:
+        case GateState.OPEN:
+            gate.require_open(scopes=scopes)
+        case GateState.REDEEM_ONLY:
+            gate.require_redeemable(scopes=scopes)
 
 
 def _require_payable(fees: FeeQuote) -> None:

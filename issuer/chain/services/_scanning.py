@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
-from uuid import UUID
+from typing import Final
 
 import structlog
 from django.db import transaction
@@ -16,18 +15,15 @@ from issuer.chain.models import (
     NetworkTrouble,
     ScanCursor,
     SupplySnapshot,
-    TransactionIntent,
 )
 from issuer.chain.readers import Block, SupplyChange, SupplyReader
 from issuer.chain.services import _steps
-from issuer.chain.states import LIVE_STATES, EventKind, IntentState, IntentStep
 from issuer.foundation.actors import Actor
 from issuer.instruments.models import ControlledAddress, Deployment, Network
 
 #: Providers refuse logs of longer ranges.
 BLOCKS_PER_READ: Final = 2_000
 REASON_LENGTH: Final = 500
-UUID_BITS: Final = 128
 
 logger = structlog.get_logger(__name__)
 
@@ -180,8 +176,8 @@ def _store_snapshot(
         for change in reading.changes
     )
     for event in events:
-        if event.kind == EventKind.MINT and event.request_id:
-            _finalize_intent(event, actor=actor, at=at)
+        if event.request_id:
+            _steps.finalize_by(event, actor=actor, at=at)
     return SupplySnapshot.objects.create(
         deployment=deployment,
         block_number=reading.final.number,
@@ -192,35 +188,6 @@ def _store_snapshot(
         controlled_base_units=reading.controlled,
         taken_at=at,
     )
-
-
-def _finalize_intent(event: ChainEvent, *, actor: Actor, at: datetime) -> None:
-    """Make the intent that explains `event` final, if there is one.
-
-    It must be our transaction, too: a mint that copies an intent's request, recipient and amount
-    under another signature is not ours, and stays unexplained.
-    """
-    number = int(event.request_id, 16)
-    if number.bit_length() > UUID_BITS:
-        return
-    intent = (
-        TransactionIntent.objects.select_for_update(of=("self",))
-        .filter(
-            deployment=event.deployment,
-            request_id=UUID(int=number),
-            recipient=event.address,
-            base_units=event.base_units,
-            state__in=LIVE_STATES,
-            attempts__transaction_hash=event.transaction_hash,
-        )
-        .first()
-    )
-    if intent is None:
-        return
-    block: dict[str, Any] = {"block_number": event.block_number, "block_hash": event.block_hash}
-    if intent.state != IntentState.MINED:
-        _steps.take(IntentStep.SEE_MINED, intent, actor=actor, at=at, **block)
-    _steps.take(IntentStep.FINALIZE, intent, actor=actor, at=at, event=event, **block)
 
 
 def _end_trouble(network: Network, *, actor: Actor, at: datetime) -> None:

@@ -20,6 +20,7 @@ from issuer.instruments import chart
 from issuer.ledger import services as ledger
 from issuer.ledger.services import Line
 from issuer.primary_market import checks, errors
+from issuer.primary_market.calls import mint_of
 from issuer.primary_market.models import IssuanceRequest
 from issuer.primary_market.services._issuance_steps import lock, take
 from issuer.primary_market.states import IssuanceState, IssuanceStep
@@ -42,7 +43,8 @@ def sign_mint(
         IssuanceClosed, MultiplierChanged: if the terms of the request no longer stand.
         GateClosed: if one of its gates is not open.
         CoverUnknown, SharesNotFree: if its shares are not there any more, or not known to be.
-        FeesTooHigh, SignerMismatch, TransactionAlreadyIntended: as `chain.services.sign_mint`.
+        FeesTooHigh, SignerMismatch, SignerRetired, TransactionAlreadyIntended: as
+            `chain.services.sign`.
     """
     request = lock(request_id)
     IssuanceStep.SIGN_MINT.value.check(IssuanceState(request.state))
@@ -50,14 +52,12 @@ def sign_mint(
     checks.require_unchanged_terms(request, at=at)
     scopes = reserves_of.scopes_of(request.token, request.deployment.network)
     reserves.require_hold_still_covered(request.pk, scopes=scopes, at=at)
-    intent = chain.sign_mint(
+    intent = chain.sign(
         deployment=request.deployment,
+        call=mint_of(request),
         request_id=request.pk,
-        recipient=request.wallet.address,
-        base_units=quantities.to_base_units(request.quantity, decimals=request.deployment.decimals),
         signer=signer,
-        fees=prepared.fees,
-        chain_nonce=prepared.chain_nonce,
+        prepared=prepared,
         gate_scopes=scopes,
         actor=actor,
         at=at,
@@ -93,12 +93,14 @@ def complete(request_id: UUID, *, actor: Actor, at: datetime) -> IssuanceRequest
     Raises:
         IllegalTransition: if the request is not minting.
         MintNotFinal: if its mint is not final.
+        MultiplierChanged: if a split is in the books, and the request not quoted again yet.
     """
     request = lock(request_id)
     IssuanceStep.COMPLETE.value.check(IssuanceState(request.state))
     intent = _intent(request)
     if intent.state != IntentState.FINAL or intent.event is None:
         raise errors.MintNotFinal(f"{intent} is not final: {intent.get_state_display()}.")
+    checks.require_booked_multiplier(request, at=at)
     ledger.post(
         f"issuance:{request.pk}:mint",
         _lines(request),

@@ -1,0 +1,136 @@
+"""What we have token contracts do: each call by its name, whom it concerns and its bytes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from eth_utils.address import to_checksum_address
+
+from issuer.chain import token_contract
+from issuer.chain.models import TransactionIntent
+from issuer.chain.request_ids import request_id_bytes32
+from issuer.chain.states import PURPOSES, IntentKind, SignerPurpose
+
+ROLES: Final = {
+    SignerPurpose.MINTER: token_contract.MINTER_ROLE,
+    SignerPurpose.BURNER: token_contract.BURNER_ROLE,
+    SignerPurpose.ADMIN: token_contract.DEFAULT_ADMIN_ROLE,
+    SignerPurpose.PAUSER: token_contract.PAUSER_ROLE,
+    SignerPurpose.SEIZER: token_contract.SEIZER_ROLE,
+    SignerPurpose.MULTIPLIER: token_contract.MULTIPLIER_ROLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a token contract.
+
+    `account` (EIP-55) is whom it concerns, empty if nobody; `base_units` is what it moves, if it
+    moves tokens.
+    """
+
+    kind: IntentKind
+    account: str
+    base_units: int | None
+    calldata: bytes
+
+    @property
+    def purpose(self) -> SignerPurpose:
+        """Whose account signs it."""
+        return PURPOSES[self.kind]
+
+
+def mint(*, recipient: str, base_units: int, request_id: UUID) -> Call:
+    """Create `base_units` for `recipient`, and use `request_id` up."""
+    arguments = (recipient, base_units, _on_chain(request_id))
+    return _call(IntentKind.MINT, "mint", *arguments, account=recipient, base_units=base_units)
+
+
+def burn(*, holder: str, base_units: int, request_id: UUID) -> Call:
+    """Destroy `base_units` of `holder`, who is the one that signs, and use `request_id` up."""
+    arguments = (base_units, _on_chain(request_id))
+    return _call(IntentKind.BURN, "burn", *arguments, account=holder, base_units=base_units)
+
+
+def seize(*, holder: str, base_units: int, request_id: UUID) -> Call:
+    """Destroy `base_units` of `holder`, whom the contract blocks, and use `request_id` up."""
+    arguments = (holder, base_units, _on_chain(request_id))
+    return _call(IntentKind.SEIZE, "seize", *arguments, account=holder, base_units=base_units)
+
+
+def give_back(*, recipient: str, base_units: int) -> Call:
+    """Transfer `base_units` of the signer's own to `recipient`."""
+    arguments = (recipient, base_units)
+    return _call(
+        IntentKind.RETURN, "transfer", *arguments, account=recipient, base_units=base_units
+    )
+
+
+def block(address: str) -> Call:
+    """Keep `address` from sending, receiving and spending for others."""
+    return _call(IntentKind.BLOCK_ADDRESS, "blockAddress", address, account=address)
+
+
+def unblock(address: str) -> Call:
+    """Let `address` go on."""
+    return _call(IntentKind.UNBLOCK_ADDRESS, "unblockAddress", address, account=address)
+
+
+def grant(role: SignerPurpose, account: str) -> Call:
+    """Let `account` act in `role`; one that may already changes nothing."""
+    return _call(IntentKind.GRANT_ROLE, "grantRole", ROLES[role], account, account=account)
+
+
+def revoke(role: SignerPurpose, account: str) -> Call:
+    """Keep `account` from acting in `role`; one that may not changes nothing."""
+    return _call(IntentKind.REVOKE_ROLE, "revokeRole", ROLES[role], account, account=account)
+
+
+def schedule_multiplier(*, value_base_units: int, effective_at: datetime) -> Call:
+    """Have one token stand for `value_base_units` / 10^18 shares from `effective_at` on.
+
+    `effective_at` is a whole second, which is all that contracts count.
+    """
+    assert effective_at.microsecond == 0, "contracts count whole seconds"
+    seconds = int(effective_at.timestamp())
+    return _call(IntentKind.SCHEDULE_MULTIPLIER, "setUIMultiplier", value_base_units, seconds)
+
+
+def pause() -> Call:
+    """Stop transfers, mints and burns."""
+    return _call(IntentKind.PAUSE, "pause")
+
+
+def unpause() -> Call:
+    """Allow transfers, mints and burns again."""
+    return _call(IntentKind.UNPAUSE, "unpause")
+
+
+def of_intent(intent: TransactionIntent) -> Call:
+    """Return the call that `intent` was signed for."""
+    return Call(
+        kind=IntentKind(intent.kind),
+        account=intent.account,
+        base_units=intent.base_units,
+        calldata=bytes(intent.calldata),
+    )
+
+
+def _call(
+    kind: IntentKind,
+    function: str,
+    *arguments: object,
+    account: str = "",
+    base_units: int | None = None,
+) -> Call:
+    return Call(
+        kind=kind,
+        account=to_checksum_address(account) if account else "",
+        base_units=base_units,
+        calldata=token_contract.calldata(function, *arguments),
+    )
+
+
+def _on_chain(request_id: UUID) -> bytes:
+    return bytes.fromhex(request_id_bytes32(request_id)[2:])
