@@ -22,3 +22,17 @@ class ReleaseTakesTwo(errors.Forbidden):
 
     code = "release-takes-two"
     title = "Two persons must release this hold"
+
+
+class NothingToResume(errors.Conflict):
+    """No hold that two persons could end is in force on the gate."""
+
+    code = "nothing-to-resume"
+    title = "Nothing holds this gate that persons could end"
+
+
+class HoldPlacedSince(errors.Conflict):
+    """A hold was placed on the gate after what the resumption rests on was reconciled."""
+
+    code = "hold-placed-since"
+    title = "A hold was placed since the reconciliation"

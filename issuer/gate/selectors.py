@@ -1,12 +1,15 @@
 """Questions about gates."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from issuer.gate.models import GateState, Hold, ScopeKind
+from issuer.gate.models import GateState, Hold, Scope, ScopeKind
+from issuer.instruments.models import Network, Token
+from issuer.parties.models import Custodian, Program
 
 #: A program, token, network or custodian, and its id.
 ScopeKey: TypeAlias = tuple[ScopeKind, UUID]
@@ -28,6 +31,36 @@ def holds_in_force(scopes: Sequence[ScopeKey]) -> QuerySet[Hold]:
         on_any |= Q(scope__kind=kind, scope__subject_id=subject_id)
     holds = Hold.objects.filter(on_any, released_at=None).select_related("scope")
     return holds.order_by("placed_at", "id")
+
+
+def scope_names(scopes: Iterable[ScopeKey]) -> Mapping[ScopeKey, str]:
+    """Return what people call each of `scopes`: a symbol, or a name; its id if there is no such."""
+    wanted: dict[ScopeKind, set[UUID]] = defaultdict(set)
+    for kind, subject_id in scopes:
+        wanted[kind].add(subject_id)
+    found: dict[ScopeKind, Mapping[UUID, str]] = {}
+    for kind, ids in wanted.items():
+        match kind:
+            case ScopeKind.PROGRAM:
+                found[kind] = dict(Program.objects.filter(pk__in=ids).values_list("pk", "name"))
+            case ScopeKind.TOKEN:
+                found[kind] = dict(Token.objects.filter(pk__in=ids).values_list("pk", "symbol"))
+            case ScopeKind.NETWORK:
+                found[kind] = dict(Network.objects.filter(pk__in=ids).values_list("pk", "name"))
+            case ScopeKind.CUSTODIAN:
+                custodians = Custodian.objects.filter(pk__in=ids)
+                found[kind] = dict(custodians.values_list("pk", "entity__name"))
+    return {
+        (kind, subject_id): found[kind].get(subject_id, str(subject_id))
+        for kind, ids in wanted.items()
+        for subject_id in ids
+    }
+
+
+def name_of(scope: Scope) -> str:
+    """Return what people call the subject of a gate, and its kind, as in: Token AAPLx."""
+    kind = ScopeKind(scope.kind)
+    return f"{kind.label} {scope_names([(kind, scope.subject_id)])[kind, scope.subject_id]}"
 
 
 def tightest(effects: Iterable[GateState]) -> GateState:

@@ -4,7 +4,7 @@ What an admin offers is a table of acts. A link never acts: it opens a page that
 happen and asks what must be asked, and only the form on it, sent by POST, acts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -38,6 +38,12 @@ class ReasonForm(forms.Form):
     )
 
 
+class SeenForm(forms.Form):
+    """For acts by which one signs what the page showed: its hash goes along with the form."""
+
+    payload_hash = forms.CharField(max_length=64, widget=forms.HiddenInput)
+
+
 def _always(_row: Any) -> bool:
     return True
 
@@ -46,13 +52,18 @@ def _nothing(_row: Any) -> str:
     return ""
 
 
+def _no_answers(_row: Any) -> Mapping[str, Any]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Act:
     """What staff may do to a record, or to bring one about.
 
     `take` is called with the record (None where it is brought about), `actor`, `at` and what the
     form asked; it returns the record that was written. `permission` is the full name of a right.
-    `shown` is what of the record one has to see before one acts.
+    `shown` is what of the record one has to see before one acts, `initial` what the form holds
+    before anybody fills it in.
     """
 
     name: str
@@ -63,6 +74,7 @@ class Act:
     form: type[forms.Form] = NothingAsked
     offered: Callable[[Any], bool] = _always
     shown: Callable[[Any], str] = _nothing
+    initial: Callable[[Any], Mapping[str, Any]] = _no_answers
     grave: bool = False
 
 
@@ -123,22 +135,25 @@ class ActsAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         """Show a record, and offer what the user may do to it as it stands."""
         row = self.get_object(request, unquote(object_id))
-        acts = [
-            (act, reverse(self._address("act"), args=[object_id, act.name]))
-            for act in self.acts
-            if row is not None and act.offered(row) and may_take(request, act)
-        ]
-        context = {"acts": acts, **(extra_context or {})}
+        context = {"acts": self.offers(request, row), **(extra_context or {})}
         shown: HttpResponse = super().change_view(  # type: ignore[misc]  # of ModelAdmin
             request, object_id, form_url, context
         )
         return shown
 
+    def offers(self, request: HttpRequest, row: Any) -> list[tuple[Act, str]]:
+        """Return what the user may do to `row` as it stands, and the pages that ask for it."""
+        return [
+            (act, reverse(self._address("act"), args=[quote(row.pk), act.name]))
+            for act in self.acts
+            if row is not None and act.offered(row) and may_take(request, act)
+        ]
+
     def _page(self, request: HttpRequest, act: Act, row: Any) -> HttpResponse:
         if not may_take(request, act):
             raise PermissionDenied
         assert isinstance(request.user, User)
-        form = act.form()
+        form = act.form(initial=dict(act.initial(row)))
         if request.method == "POST":
             form = act.form(request.POST, request.FILES)
             if form.is_valid():

@@ -36,3 +36,24 @@ class CloseNotProposed(errors.Conflict):
 
     code = "break-close-not-proposed"
     title = "Nobody has proposed to close the break"
+
+
+class ResumeNotProposed(errors.Conflict):
+    """Nobody has proposed to resume under the gate, or the proposal is no longer open."""
+
+    code = "resume-not-proposed"
+    title = "Nobody has proposed to resume"
+
+
+class ReconciliationNotClean(errors.Conflict):
+    """The newest reconciliation is not clean, or older than what shut the gate; facts say how."""
+
+    code = "reconciliation-not-clean"
+    title = "The reconciliation is not clean"
+
+
+class HoldNotOver(errors.Conflict):
+    """What a break shut is not over: the break is open."""
+
+    code = "hold-not-over"
+    title = "The break that shut the gate is open"

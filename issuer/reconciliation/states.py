@@ -19,6 +19,8 @@ class BreakCode(models.TextChoices):
     CUS_LONG = "CUS-LONG", "The custodian holds more than the books say"
     SRC_STALE = "SRC-STALE", "A custodian's statement is missing or old"
     CHN_SRC = "CHN-SRC", "A chain cannot be read with confidence"
+    CHN_UNK = "CHN-UNK", "Somebody may mint whose key we do not use"
+    SET_FAIL = "SET-FAIL", "Shares did not settle on their date"
 
 
 class Severity(models.TextChoices):

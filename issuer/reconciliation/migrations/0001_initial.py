@@ -142,6 +142,8 @@ class Migration(migrations.Migration):
                             ("CUS-LONG", "The custodian holds more than the books say"),
                             ("SRC-STALE", "A custodian's statement is missing or old"),
                             ("CHN-SRC", "A chain cannot be read with confidence"),
+                            ("CHN-UNK", "Somebody may mint whose key we do not use"),
+                            ("SET-FAIL", "Shares did not settle on their date"),
                         ],
                         max_length=16,
                     ),
@@ -347,6 +349,8 @@ class Migration(migrations.Migration):
                             "CUS-LONG",
                             "SRC-STALE",
                             "CHN-SRC",
+                            "CHN-UNK",
+                            "SET-FAIL",
                         ],
                     )
                 ),
