@@ -1,21 +1,37 @@
 """Speaking to EVM chains over JSON-RPC."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
-
-import msgspec
-from eth_utils.address import to_checksum_address
 
 from issuer.chain import token_contract
 from issuer.chain.errors import ChainUnavailable, NodeRefused, TransactionRefusedByContract
-from issuer.chain.readers import Block, FeeQuote, Receipt, SupplyChange
+from issuer.chain.evm_answers import (
+    LOG_INDEX_MAX,
+    Header,
+    Log,
+    Outcome,
+    Sent,
+    address_of,
+    block_of,
+    hash_of,
+    number_of,
+    transfer_of,
+    word_of,
+)
+from issuer.chain.readers import (
+    MINTERS_MAX,
+    Block,
+    FeeQuote,
+    Receipt,
+    SupplyChange,
+    TokenTransfer,
+)
 from issuer.chain.rpc import Call, JsonRpc
 from issuer.chain.states import EventKind
 
+ZERO_ADDRESS: Final = "0x" + "0" * 40
 ZERO_WORD: Final = "0x" + "0" * 64
-WORD_LENGTH: Final = len(ZERO_WORD)  # one 32-byte word in hex
-HEADERS_PER_BATCH: Final = 100
+PER_BATCH: Final = 100
 
 #: What nodes (geth, Nethermind, Besu, Erigon, Reth, anvil) say of a transaction that they hold
 #: already, or whose nonce is taken: not failures, since the same bytes may be sent again any time.
@@ -29,32 +45,6 @@ HARMLESS: Final = (
     "replacement transaction underpriced",
     "underpriced",
 )
-
-
-class _Header(msgspec.Struct, rename="camel"):
-    number: str
-    hash: str
-    parent_hash: str
-    timestamp: str
-    base_fee_per_gas: str | None = None
-
-
-class _Log(msgspec.Struct, rename="camel"):
-    address: str
-    topics: list[str]
-    data: str
-    block_number: str
-    block_hash: str
-    transaction_hash: str
-    log_index: str
-    removed: bool = False
-
-
-class _Receipt(msgspec.Struct, rename="camel"):
-    transaction_hash: str
-    block_number: str
-    block_hash: str
-    status: str
 
 
 class EvmChain:
@@ -71,15 +61,15 @@ class EvmChain:
         answered, header = self._rpc.batch(
             [
                 Call("eth_chainId", [], str),
-                Call("eth_getBlockByNumber", ["finalized", False], _Header, nullable=True),
+                Call("eth_getBlockByNumber", ["finalized", False], Header, nullable=True),
             ]
         )
-        if _number(answered) != self._chain_id:
-            detail = f"The node serves chain {_number(answered)}, not {self._chain_id}."
+        if number_of(answered) != self._chain_id:
+            detail = f"The node serves chain {number_of(answered)}, not {self._chain_id}."
             raise ChainUnavailable(detail)
         if header is None:
             raise ChainUnavailable("The node knows no final block.")
-        return _block(header)
+        return block_of(header)
 
     def block(self, number: int) -> Block:
         [block] = self._blocks([number])
@@ -91,6 +81,8 @@ class EvmChain:
 
     def ui_multiplier(self, contract: str, *, at: Block) -> int:
         [multiplier] = self._words(contract, [token_contract.UI_MULTIPLIER], at=at)
+        if multiplier == 0:
+            raise ChainUnavailable(f"{contract} tells no multiplier at {at.hash}.")
         return multiplier
 
     def balances(self, contract: str, holders: Sequence[str], *, at: Block) -> list[int]:
@@ -106,24 +98,24 @@ class EvmChain:
         *answers, header = self._rpc.batch(
             [
                 *(
-                    Call("eth_getLogs", [_logs_of(contract, first, last, topics)], list[_Log])
+                    Call("eth_getLogs", [_logs_of(contract, first, last, topics)], list[Log])
                     for topics in (
                         [token_contract.TRANSFER, ZERO_WORD],
                         [token_contract.TRANSFER, None, ZERO_WORD],
                         [[token_contract.MINTED, token_contract.BURNED, token_contract.SEIZED]],
                     )
                 ),
-                Call("eth_getBlockByNumber", [hex(last.number), False], _Header, nullable=True),
+                Call("eth_getBlockByNumber", [hex(last.number), False], Header, nullable=True),
             ]
         )
-        if header is None or header.hash != last.hash:
-            raise ChainUnavailable(f"The node does not have block {last.number} as it was.")
+        _require_as_it_was(header, last)
         minted, burned, named = answers
-        for log in (*minted, *burned, *named):
-            if log.removed or log.address.lower() != contract.lower():
-                raise ChainUnavailable(f"The node answered with logs that are not {contract}'s.")
+        _require_of(contract, (*minted, *burned, *named))
         blocks = self._blocks_of((*minted, *burned), first=first, last=last)
-        request_ids = {(log.transaction_hash, _number(log.log_index)): log.topics for log in named}
+        request_ids = {
+            (log.transaction_hash, number_of(log.log_index, most=LOG_INDEX_MAX)): log.topics
+            for log in named
+        }
         changes = [
             _change(kind, log, blocks[log.block_hash], request_ids)
             for kind, logs in ((EventKind.MINT, minted), (EventKind.BURN, burned))
@@ -131,26 +123,85 @@ class EvmChain:
         ]
         return sorted(changes, key=lambda change: (change.block.number, change.log_index))
 
+    def transfers_to(
+        self, contract: str, recipients: Sequence[str], *, first: int, last: Block
+    ) -> list[TokenTransfer]:
+        if not recipients:
+            return []
+        topics = [token_contract.TRANSFER, None, [_word_of(each) for each in recipients]]
+        logs, header = self._rpc.batch(
+            [
+                Call("eth_getLogs", [_logs_of(contract, first, last, topics)], list[Log]),
+                Call("eth_getBlockByNumber", [hex(last.number), False], Header, nullable=True),
+            ]
+        )
+        _require_as_it_was(header, last)
+        _require_of(contract, logs)
+        blocks = self._blocks_of(logs, first=first, last=last)
+        transfers = [transfer_of(log, blocks[log.block_hash]) for log in logs]
+        if not {transfer.recipient for transfer in transfers} <= set(recipients):
+            raise ChainUnavailable("The node answered with transfers to others than asked for.")
+        return sorted(
+            (
+                transfer
+                for transfer in transfers
+                if transfer.base_units and transfer.sender not in (ZERO_ADDRESS, transfer.recipient)
+            ),
+            key=lambda transfer: (transfer.block.number, transfer.log_index),
+        )
+
+    def minters(self, contract: str, *, at: Block) -> list[str]:
+        role = token_contract.MINTER_ROLE
+        counting = _hex(token_contract.calldata("getRoleMemberCount", role))
+        [count] = self._words(contract, [counting], at=at)
+        asked = range(min(count, MINTERS_MAX))
+        calls = [_hex(token_contract.calldata("getRoleMember", role, index)) for index in asked]
+        return sorted(address_of(f"0x{word:064x}") for word in self._words(contract, calls, at=at))
+
+    def senders_of(self, transaction_hashes: Sequence[str]) -> list[str]:
+        senders: list[str] = []
+        for start in range(0, len(transaction_hashes), PER_BATCH):
+            asked = transaction_hashes[start : start + PER_BATCH]
+            found: list[Sent | None] = self._rpc.batch(
+                [Call("eth_getTransactionByHash", [each], Sent, nullable=True) for each in asked]
+            )
+            for transaction_hash, transaction in zip(asked, found, strict=True):
+                if (
+                    transaction is None
+                    or transaction.hash != transaction_hash
+                    or transaction.block_hash is None
+                ):
+                    raise ChainUnavailable(f"The node knows of no block with {transaction_hash}.")
+                senders.append(address_of(transaction.sender))
+        return senders
+
     def receipt(self, transaction_hash: str) -> Receipt | None:
-        receipt: _Receipt | None
+        receipt: Outcome | None
         [receipt] = self._rpc.batch(
-            [Call("eth_getTransactionReceipt", [transaction_hash], _Receipt, nullable=True)]
+            [
+                Call(
+                    "eth_getTransactionReceipt",
+                    [transaction_hash],
+                    Outcome,
+                    nullable=True,
+                )
+            ]
         )
         if receipt is None:
             return None
-        status = _number(receipt.status)
+        status = number_of(receipt.status)
         if receipt.transaction_hash != transaction_hash or status not in (0, 1):
             raise ChainUnavailable(f"The node has no proper receipt of {transaction_hash}.")
         return Receipt(
             transaction_hash=transaction_hash,
-            block_number=_number(receipt.block_number),
-            block_hash=receipt.block_hash,
+            block_number=number_of(receipt.block_number),
+            block_hash=hash_of(receipt.block_hash),
             succeeded=status == 1,
         )
 
     def next_nonce(self, account: str, *, at: Block | None = None) -> int:
         moment = "latest" if at is None else _pinned(at)
-        return _number(self._rpc.call("eth_getTransactionCount", [account, moment], result=str))
+        return number_of(self._rpc.call("eth_getTransactionCount", [account, moment], result=str))
 
     def request_used(self, contract: str, request_id: str, *, at: Block) -> bool:
         call = token_contract.calldata("isRequestIdUsed", bytes.fromhex(request_id[2:]))
@@ -166,7 +217,7 @@ class EvmChain:
                     # Not on top of what waits: an attempt that waits already uses the request up.
                     Call("eth_estimateGas", [request, "latest"], str),
                     Call("eth_maxPriorityFeePerGas", [], str),
-                    Call("eth_getBlockByNumber", ["latest", False], _Header, nullable=True),
+                    Call("eth_getBlockByNumber", ["latest", False], Header, nullable=True),
                 ]
             )
         except NodeRefused as refusal:
@@ -177,11 +228,11 @@ class EvmChain:
         if header is None or header.base_fee_per_gas is None:
             raise ChainUnavailable("The node does not tell the base fee.")
         # Twice the base fee lasts through at least five full blocks, which raise it by 1/8 each.
-        priority = max(_number(tip), 1)
+        priority = max(number_of(tip), 1)
         return FeeQuote(
-            max_fee_per_gas=2 * _number(header.base_fee_per_gas) + priority,
+            max_fee_per_gas=2 * number_of(header.base_fee_per_gas) + priority,
             max_priority_fee_per_gas=priority,
-            gas_limit=_number(gas) * 5 // 4,
+            gas_limit=number_of(gas) * 5 // 4,
         )
 
     def broadcast(self, raw_transaction: bytes) -> None:
@@ -196,59 +247,67 @@ class EvmChain:
             [Call("eth_call", [{"to": contract, "data": data}, _pinned(at)], str) for data in calls]
         )
         # An address without code answers "0x": that is silence, not a supply of zero.
-        if any(len(word) != WORD_LENGTH for word in answers):
+        if "0x" in answers:
             raise ChainUnavailable(f"{contract} does not answer as a token at {at.hash}.")
-        return [_number(word) for word in answers]
+        return [word_of(answer) for answer in answers]
 
     def _blocks(self, numbers: Sequence[int]) -> list[Block]:
         blocks: list[Block] = []
-        for start in range(0, len(numbers), HEADERS_PER_BATCH):
-            asked = numbers[start : start + HEADERS_PER_BATCH]
-            headers: list[_Header | None] = self._rpc.batch(
+        for start in range(0, len(numbers), PER_BATCH):
+            asked = numbers[start : start + PER_BATCH]
+            headers: list[Header | None] = self._rpc.batch(
                 [
-                    Call("eth_getBlockByNumber", [hex(number), False], _Header, nullable=True)
+                    Call("eth_getBlockByNumber", [hex(number), False], Header, nullable=True)
                     for number in asked
                 ]
             )
             for number, header in zip(asked, headers, strict=True):
-                if header is None or _number(header.number) != number:
+                if header is None or number_of(header.number) != number:
                     raise ChainUnavailable(f"The node does not know block {number}.")
-                blocks.append(_block(header))
+                blocks.append(block_of(header))
         return blocks
 
-    def _blocks_of(self, logs: Iterable[_Log], *, first: int, last: Block) -> dict[str, Block]:
-        numbers = sorted({_number(log.block_number) for log in logs})
+    def _blocks_of(self, logs: Iterable[Log], *, first: int, last: Block) -> dict[str, Block]:
+        numbers = sorted({number_of(log.block_number) for log in logs})
         if numbers and not first <= numbers[0] <= numbers[-1] <= last.number:
             raise ChainUnavailable("The node answered with logs of other blocks than asked for.")
         blocks = {block.hash: block for block in self._blocks(numbers)}
         for log in logs:
             block = blocks.get(log.block_hash)
-            if block is None or block.number != _number(log.block_number):
+            if block is None or block.number != number_of(log.block_number):
                 raise ChainUnavailable("The node answered with logs of a block it no longer has.")
         return blocks
 
 
 def _change(
     kind: EventKind,
-    log: _Log,
+    log: Log,
     block: Block,
     named: dict[tuple[str, int], list[str]],
 ) -> SupplyChange:
-    if len(log.topics) != 3 or len(log.data) != WORD_LENGTH:
-        raise ChainUnavailable(f"A Transfer in {log.transaction_hash} is not of ERC-20's form.")
+    transfer = transfer_of(log, block)
     holder = log.topics[2] if kind is EventKind.MINT else log.topics[1]
-    log_index = _number(log.log_index)
     # The contract emits Minted, Burned or Seized right after the Transfer that it belongs to.
-    beside = named.get((log.transaction_hash, log_index + 1), [])
+    beside = named.get((log.transaction_hash, transfer.log_index + 1), [])
     return SupplyChange(
         kind=kind,
-        address=to_checksum_address(f"0x{holder[-40:]}"),
-        base_units=_number(log.data),
-        request_id=beside[1] if beside[2:] == [holder] else "",
+        address=address_of(holder),
+        base_units=transfer.base_units,
+        request_id=hash_of(beside[1]) if beside[2:] == [holder] else "",
         block=block,
-        transaction_hash=log.transaction_hash,
-        log_index=log_index,
+        transaction_hash=transfer.transaction_hash,
+        log_index=transfer.log_index,
     )
+
+
+def _require_as_it_was(header: Header | None, block: Block) -> None:
+    if header is None or header.hash != block.hash:
+        raise ChainUnavailable(f"The node does not have block {block.number} as it was.")
+
+
+def _require_of(contract: str, logs: Iterable[Log]) -> None:
+    if any(log.removed or log.address.lower() != contract.lower() for log in logs):
+        raise ChainUnavailable(f"The node answered with logs that are not {contract}'s.")
 
 
 def _refusal_of_contract(refusal: NodeRefused) -> ChainUnavailable | TransactionRefusedByContract:
@@ -272,20 +331,8 @@ def _pinned(block: Block) -> dict[str, Any]:
     return {"blockHash": block.hash, "requireCanonical": True}
 
 
-def _block(header: _Header) -> Block:
-    return Block(
-        number=_number(header.number),
-        hash=header.hash,
-        parent_hash=header.parent_hash,
-        mined_at=datetime.fromtimestamp(_number(header.timestamp), UTC),
-    )
-
-
-def _number(text: str) -> int:
-    try:
-        return int(text, 16)
-    except ValueError:
-        raise ChainUnavailable(f"The node answered {text[:80]!r} for a number.") from None
+def _word_of(address: str) -> str:
+    return f"0x{address[2:].lower():0>64}"
 
 
 def _hex(data: bytes) -> str:

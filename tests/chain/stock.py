@@ -8,10 +8,10 @@ from issuer.sandbox.anvil import Anvil
 ONE = 10**18
 ROLES = {
     "minter": token_contract.MINTER_ROLE,
-    "burner": token_contract.BURNER_ROLE,
     "pauser": token_contract.PAUSER_ROLE,
-    "multiplier": token_contract.MULTIPLIER_ROLE,
     "seizer": token_contract.SEIZER_ROLE,
+    "burner": token_contract.BURNER_ROLE,
+    "multiplier": token_contract.MULTIPLIER_ROLE,
 }
 
 

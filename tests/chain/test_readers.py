@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from eth_account import Account
 
-from issuer.chain import token_contract
+from issuer.chain import calls
 from issuer.chain.errors import ChainUnavailable, TransactionRefusedByContract
 from issuer.chain.evm import EvmChain
 from issuer.chain.readers import Block, Chain
@@ -148,7 +148,7 @@ def signed(
     stage: Stage, request_id: UUID = REQUEST, *, nonce: int | None = None
 ) -> SignedTransaction:
     """Return a mint of one token to ALICE by the minter, ready to send."""
-    calldata = token_contract.mint_calldata(recipient=ALICE, base_units=ONE, request_id=request_id)
+    calldata = calls.mint(recipient=ALICE, base_units=ONE, request_id=request_id).calldata
     quote = stage.chain.quote(sender=MINTER.address, contract=stage.token, calldata=calldata)
     return MINTER.sign(
         UnsignedTransaction(
@@ -343,7 +343,7 @@ class TestRequestUsed:
 
 class TestQuote:
     def test_offers_something_and_leaves_a_margin(self, stage: Stage) -> None:
-        calldata = token_contract.mint_calldata(recipient=ALICE, base_units=ONE, request_id=REQUEST)
+        calldata = calls.mint(recipient=ALICE, base_units=ONE, request_id=REQUEST).calldata
 
         quote = stage.chain.quote(sender=MINTER.address, contract=stage.token, calldata=calldata)
 
@@ -352,7 +352,7 @@ class TestQuote:
 
     def test_tells_what_the_contract_would_refuse(self, stage: Stage) -> None:
         stage.mint(ONE, REQUEST)
-        calldata = token_contract.mint_calldata(recipient=ALICE, base_units=ONE, request_id=REQUEST)
+        calldata = calls.mint(recipient=ALICE, base_units=ONE, request_id=REQUEST).calldata
 
         with pytest.raises(TransactionRefusedByContract):
             stage.chain.quote(sender=MINTER.address, contract=stage.token, calldata=calldata)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from eth_abi.abi import decode
 from eth_account import Account
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_utils.address import to_checksum_address
@@ -15,32 +14,32 @@ from hexbytes import HexBytes
 
 from issuer.chain import token_contract
 from issuer.chain.errors import ChainUnavailable, TransactionRefusedByContract
-from issuer.chain.readers import Block, FeeQuote, Receipt, SupplyChange
+from issuer.chain.readers import (
+    MINTERS_MAX,
+    Block,
+    FeeQuote,
+    Receipt,
+    SupplyChange,
+    TokenTransfer,
+)
 from issuer.chain.signing import hash_of
-from issuer.chain.states import EventKind
+from issuer.chain.states import EventKind, SignerPurpose
+from tests.fakes.token import NOBODY, Moved, Reverted, Token
+from tests.make import chain as make
 
 GENESIS: Final = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 BLOCK_TIME: Final = timedelta(seconds=12)
 BLOCKS_TO_FINALITY: Final = 2
-ONE: Final = 10**18
-MINT_SELECTOR: Final = token_contract.calldata("mint", "0x" + "00" * 20, 1, bytes(32))[:4]
-
-
-@dataclass
-class Token:
-    """What a contract remembers."""
-
-    supply: int = 0
-    multiplier: int = ONE
-    balances: dict[str, int] = field(default_factory=dict)
-    used: set[str] = field(default_factory=set)
-
-    def move(self, kind: EventKind, holder: str, base_units: int, request_id: str) -> None:
-        sign = 1 if kind is EventKind.MINT else -1
-        self.supply += sign * base_units
-        self.balances[holder] = self.balances.get(holder, 0) + sign * base_units
-        if request_id:
-            self.used.add(request_id)
+#: Who does what nobody is named for.
+STRANGER: Final = to_checksum_address("0x00000000000000000000000000000000000a71ce")
+ROLES: Final = {
+    "MINTER_ROLE": SignerPurpose.MINTER,
+    "BURNER_ROLE": SignerPurpose.BURNER,
+    "DEFAULT_ADMIN_ROLE": SignerPurpose.ADMIN,
+    "PAUSER_ROLE": SignerPurpose.PAUSER,
+    "SEIZER_ROLE": SignerPurpose.SEIZER,
+    "MULTIPLIER_ROLE": SignerPurpose.MULTIPLIER,
+}
 
 
 @dataclass
@@ -58,14 +57,20 @@ class MinedBlock:
     block: Block
     state: State
     changes: list[tuple[str, SupplyChange]] = field(default_factory=list)
+    transfers: list[tuple[str, TokenTransfer]] = field(default_factory=list)
+    senders: dict[str, str] = field(default_factory=dict)
     receipts: dict[str, Receipt] = field(default_factory=dict)
     raws: list[bytes] = field(default_factory=list)
 
 
 class FakeChain:
-    """A `Chain` with one node, which can be made to fail in the ways that nodes do."""
+    """A `Chain` with one node, which can be made to fail in the ways that nodes do.
 
-    def __init__(self) -> None:
+    Chains of another `name` have other blocks.
+    """
+
+    def __init__(self, name: str = "chain") -> None:
+        self.name = name
         self.mined: list[MinedBlock] = []
         self.state = State()
         self.pool: list[bytes] = []
@@ -74,16 +79,25 @@ class FakeChain:
         self.reverting = False
         self.refuses_to_quote = False
         self._forks = 0
-        self._pending: list[Any] = []
+        self._pending: list[tuple[str, Moved, str]] = []
+        self._next_mined_at = GENESIS
         self.mine()
 
     # --- What a test does with it
 
     def deploy(self, address: str | None = None) -> str:
-        """Put a token contract at `address`, in a block of its own."""
+        """Put a token contract at `address`, in a block of its own.
+
+        Its roles are held by those whose keys `make.chain` has.
+        """
         self._forks += 1
         address = address or to_checksum_address(hash_of(f"contract {self._forks}".encode())[:42])
-        self.state.tokens[address] = Token()
+        self.state.tokens[address] = Token(
+            roles={
+                getattr(token_contract, role): [make.signer(make.KEYS[purpose]).address]
+                for role, purpose in ROLES.items()
+            }
+        )
         self.mine()
         return address
 
@@ -95,13 +109,28 @@ class FakeChain:
         base_units: int,
         *,
         request_id: str = "",
+        sender: str = STRANGER,
     ) -> None:
-        """Have somebody else mint or burn, in the next block."""
-        self._pending.append((contract, kind, holder, base_units, request_id))
+        """Have `sender`, somebody else, mint or burn in the next block, whoever may."""
+        parties = (NOBODY, holder) if kind is EventKind.MINT else (holder, NOBODY)
+        self._pending.append((contract, Moved(*parties, base_units, request_id), sender))
+
+    def transfer(self, contract: str, sender: str, recipient: str, base_units: int) -> None:
+        """Have `sender` send tokens in the next block, whatever it holds."""
+        self._pending.append((contract, Moved(sender, recipient, base_units), sender))
+
+    def grant(self, contract: str, role: bytes, account: str) -> None:
+        """Let `account` act in `role`, from the next block on."""
+        self.state.tokens[contract].roles[role].append(account)
+
+    def revoke(self, contract: str, role: bytes, account: str) -> None:
+        """Keep `account` from acting in `role`, from the next block on."""
+        self.state.tokens[contract].roles[role].remove(account)
 
     def set_multiplier(self, contract: str, multiplier: int) -> None:
         """Move the shares per token (× 10^18) of `contract`, from the next block on."""
-        self.state.tokens[contract].multiplier = multiplier
+        token = self.state.tokens[contract]
+        token.multiplier = token.next_multiplier = multiplier
 
     def use_nonce(self, account: str) -> None:
         """Have `account` send something that is not ours."""
@@ -111,6 +140,11 @@ class FakeChain:
         """Mine blocks; the first takes the transactions that wait."""
         for _ in range(blocks):
             self._mine()
+
+    def follow(self, moment: datetime) -> None:
+        """Mine a block at `moment`, or right after the newest if that is later."""
+        self._next_mined_at = max(self._next_mined_at, moment)
+        self.mine()
 
     def finalize(self) -> None:
         """Mine until what is in the newest block is final."""
@@ -127,6 +161,7 @@ class FakeChain:
         self._forks += 1
         waiting = [] if losing else [raw for block in replaced for raw in block.raws]
         self.pool = []
+        self._next_mined_at = replaced[0].block.mined_at
         self.mine(depth)
         self.pool = waiting
 
@@ -146,7 +181,7 @@ class FakeChain:
         return self._token(contract, at).supply
 
     def ui_multiplier(self, contract: str, *, at: Block) -> int:
-        return self._token(contract, at).multiplier
+        return self._token(contract, at).multiplier_at(at.mined_at)
 
     def balances(self, contract: str, holders: Sequence[str], *, at: Block) -> list[int]:
         if not holders:
@@ -166,6 +201,32 @@ class FakeChain:
             if where == contract
         ]
 
+    def transfers_to(
+        self, contract: str, recipients: Sequence[str], *, first: int, last: Block
+    ) -> list[TokenTransfer]:
+        if not recipients:
+            return []
+        self._mined_as(last)
+        return [
+            transfer
+            for mined in self.mined[first : last.number + 1]
+            for where, transfer in mined.transfers
+            if where == contract
+            and transfer.recipient in recipients
+            and transfer.sender != transfer.recipient
+            and transfer.base_units
+        ]
+
+    def minters(self, contract: str, *, at: Block) -> list[str]:
+        return sorted(self._token(contract, at).roles[token_contract.MINTER_ROLE][:MINTERS_MAX])
+
+    def senders_of(self, transaction_hashes: Sequence[str]) -> list[str]:
+        self._answer()
+        senders = {name: sender for mined in self.mined for name, sender in mined.senders.items()}
+        if not senders.keys() >= set(transaction_hashes):
+            raise ChainUnavailable("The node knows of no block with a transaction asked for.")
+        return [senders[transaction_hash] for transaction_hash in transaction_hashes]
+
     def receipt(self, transaction_hash: str) -> Receipt | None:
         self._answer()
         for mined in self.mined:
@@ -179,10 +240,16 @@ class FakeChain:
         return state.nonces.get(account, 0)
 
     def quote(self, *, sender: str, contract: str, calldata: bytes) -> FeeQuote:
-        token = self._token(contract, self.mined[-1].block)
-        request_id = f"0x{calldata[-32:].hex()}"
-        if self.refuses_to_quote or request_id in token.used:
-            raise TransactionRefusedByContract("The contract would refuse the mint.")
+        newest = self.mined[-1].block
+        token = copy.deepcopy(self._token(contract, newest))
+        try:
+            token.call(calldata, sender=sender, at=newest.mined_at)
+            refusal = "told to" if self.refuses_to_quote else ""
+        except Reverted as reverted:
+            refusal = str(reverted)
+        if refusal:
+            detail = f"The contract would refuse the call: {refusal}."
+            raise TransactionRefusedByContract(detail, error=refusal)
         return FeeQuote(2_000_000_000, 1_000_000_000, 120_000)
 
     def broadcast(self, raw_transaction: bytes) -> None:
@@ -219,13 +286,18 @@ class FakeChain:
         parent = self.mined[-1].block.hash if self.mined else "0x" + "00" * 32
         block = Block(
             number=number,
-            hash=hash_of(f"{parent} {number} {self._forks}".encode()),
+            hash=hash_of(f"{self.name} {parent} {number} {self._forks}".encode()),
             parent_hash=parent,
-            mined_at=GENESIS + number * BLOCK_TIME,
+            mined_at=self._next_mined_at,
         )
+        self._next_mined_at += BLOCK_TIME
         mined = MinedBlock(block, self.state)
-        for each in self._pending:
-            self._apply(mined, *each, transaction_hash=hash_of(repr((number, each)).encode()))
+        for contract, moved, sender in self._pending:
+            self.state.tokens[contract].move(moved)
+            serial = len(mined.senders)
+            transaction_hash = hash_of(f"{block.hash} {serial} {moved}".encode())
+            mined.senders[transaction_hash] = sender
+            self._log(mined, contract, moved, transaction_hash)
         self._pending = []
         self.pool = [raw for raw in sorted(self.pool, key=_sender_of) if not self._run(mined, raw)]
         mined.state = copy.deepcopy(self.state)
@@ -240,21 +312,16 @@ class FakeChain:
         transaction = _transaction_of(raw)
         contract = to_checksum_address(transaction["to"])
         data = bytes(transaction["data"])
-        assert data[:4] == MINT_SELECTOR
-        to, base_units, request_id = decode(["address", "uint256", "bytes32"], data[4:])
-        name = f"0x{request_id.hex()}"
-        succeeded = not self.reverting and name not in self.state.tokens[contract].used
         transaction_hash = hash_of(raw)
+        mined.senders[transaction_hash] = sender
+        succeeded = not self.reverting
         if succeeded:
-            self._apply(
-                mined,
-                contract,
-                EventKind.MINT,
-                to_checksum_address(to),
-                base_units,
-                name,
-                transaction_hash=transaction_hash,
-            )
+            token = self.state.tokens[contract]
+            try:
+                for moved in token.call(data, sender=sender, at=mined.block.mined_at):
+                    self._log(mined, contract, moved, transaction_hash)
+            except Reverted:
+                succeeded = False
         mined.receipts[transaction_hash] = Receipt(
             transaction_hash=transaction_hash,
             block_number=mined.block.number,
@@ -264,26 +331,28 @@ class FakeChain:
         mined.raws.append(raw)
         return True
 
-    def _apply(
-        self,
-        mined: MinedBlock,
-        contract: str,
-        kind: EventKind,
-        holder: str,
-        base_units: int,
-        request_id: str,
-        *,
-        transaction_hash: str,
-    ) -> None:
-        self.state.tokens[contract].move(kind, holder, base_units, request_id)
+    def _log(self, mined: MinedBlock, contract: str, moved: Moved, transaction_hash: str) -> None:
+        log_index = len(mined.changes) + len(mined.transfers)
+        if NOBODY not in (moved.sender, moved.recipient):
+            transfer = TokenTransfer(
+                sender=moved.sender,
+                recipient=moved.recipient,
+                base_units=moved.base_units,
+                block=mined.block,
+                transaction_hash=transaction_hash,
+                log_index=log_index,
+            )
+            mined.transfers.append((contract, transfer))
+            return
+        minted = moved.sender == NOBODY
         change = SupplyChange(
-            kind=kind,
-            address=holder,
-            base_units=base_units,
-            request_id=request_id,
+            kind=EventKind.MINT if minted else EventKind.BURN,
+            address=moved.recipient if minted else moved.sender,
+            base_units=moved.base_units,
+            request_id=moved.request_id,
             block=mined.block,
             transaction_hash=transaction_hash,
-            log_index=len(mined.changes),
+            log_index=log_index,
         )
         mined.changes.append((contract, change))
 
