@@ -9,6 +9,7 @@ from typing import Any, Final
 from issuer.attestation.models import Attestation
 from issuer.attestation.package import verify_offline
 from issuer.attestation.sources import Sources, gather, salted_hash
+from issuer.attestation.states import AttestationKind
 from issuer.attestation.token_part import TokenPart, second_of
 from issuer.foundation import calendars
 from issuer.foundation.quantities import to_text
@@ -48,7 +49,18 @@ class Officer:
         return {"role": self.role, "ref": self.ref, "at": second_of(self.at)}
 
 
-def build(run: Run, *, previous: Attestation | None, prepared_by: Officer) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Why a statement is made; a correction names the statement that it corrects, and why."""
+
+    kind: AttestationKind
+    corrects: Attestation | None = None
+    reason: str = ""
+
+
+def build(
+    run: Run, *, previous: Attestation | None, occasion: Occasion, prepared_by: Officer
+) -> dict[str, Any]:
     """Return the content of the next statement of a program, which nobody has approved yet.
 
     Raises:
@@ -67,8 +79,8 @@ def build(run: Run, *, previous: Attestation | None, prepared_by: Officer) -> di
         "program": program.name,
         "sequence": 1 if previous is None else previous.sequence + 1,
         "prevSha256": None if previous is None else previous.sha256,
-        "supersedes": None,
-        "kind": "SCHEDULED",
+        "supersedes": _supersedes(occasion),
+        "kind": occasion.kind,
         "issuer": {
             "spv": _entity(program.spv),
             "arranger": _entity(program.arranger),
@@ -80,14 +92,14 @@ def build(run: Run, *, previous: Attestation | None, prepared_by: Officer) -> di
             "version": sources.criteria.version,
             "sha256": sources.criteria.sha256,
         },
-        "cutoff": _cutoff(sources),
+        "cutoff": _cutoff(sources, occasion),
         "period": {
             "from": second_of(sources.since),
             "to": second_of(run.as_of),
             "late": before is not None and second_of(run.as_of) > before["nextDue"],
         },
         "published": None,
-        **_validity(run.as_of, status, before),
+        **_validity(run.as_of, status, occasion, before),
         "chains": _chains(tokens),
         "status": status,
         "tokens": [part.as_document() for part in tokens],
@@ -113,41 +125,61 @@ def build(run: Run, *, previous: Attestation | None, prepared_by: Officer) -> di
     }
 
 
-def complete(content: Mapping[str, Any], *, approved_by: Officer) -> dict[str, Any]:
+def complete(content: Mapping[str, Any], *, approved_by: Officer | None) -> dict[str, Any]:
     """Return the document that is signed: `content` with its approval, and the hash of what it was.
 
-    It is published when it is approved, to the second.
+    It is published when it is approved, to the second; what nobody has to approve, when it was
+    made.
     """
+    approval = [] if approved_by is None else [approved_by.as_document()]
     controls = {
         **content["controls"],
-        "approvedBy": [approved_by.as_document()],
+        "approvedBy": approval,
         "contentSha256": verify_offline.content_sha256(content),
     }
-    return {**content, "published": second_of(approved_by.at), "controls": controls}
+    published = (approval or [controls["preparedBy"]])[0]["at"]
+    return {**content, "published": published, "controls": controls}
+
+
+def _supersedes(occasion: Occasion) -> dict[str, Any] | None:
+    if occasion.corrects is None:
+        return None
+    return {
+        "sequence": occasion.corrects.sequence,
+        "sha256": occasion.corrects.sha256,
+        "reason": occasion.reason,
+    }
 
 
 def _validity(
-    as_of: datetime, status: CoverStatus, before: Mapping[str, Any] | None
+    as_of: datetime,
+    status: CoverStatus,
+    occasion: Occasion,
+    before: Mapping[str, Any] | None,
 ) -> dict[str, str]:
     """Return until when a statement may be relied on, and when the next one is due.
 
-    What is not known extends nothing: at most what the statement before promised still holds.
+    What is not known, or stated without people, extends nothing: at most what the statement
+    before promised still holds. Nor does an event put off what was due.
     """
     day = calendars.next_settlement_day(as_of.date())
-    due = as_of + timedelta(days=(day - as_of.date()).days)
-    until = second_of(due + GRACE)
-    if status == CoverStatus.UNKNOWN:
+    next_due = as_of + timedelta(days=(day - as_of.date()).days)
+    until, due = second_of(next_due + GRACE), second_of(next_due)
+    unattended = occasion.kind == AttestationKind.EVENT
+    if status == CoverStatus.UNKNOWN or unattended:
         promised = second_of(as_of) if before is None else before["validUntil"]
         until = max(second_of(as_of), min(until, promised))
-    return {"validUntil": until, "nextDue": second_of(due)}
+    if unattended and before is not None:
+        due = before["nextDue"]
+    return {"validUntil": until, "nextDue": due}
 
 
-def _cutoff(sources: Sources) -> dict[str, Any]:
+def _cutoff(sources: Sources, occasion: Occasion) -> dict[str, Any]:
     as_of = sources.run.as_of
     days = [statement.as_of_date for statement in sources.statements]
     return {
         "asOf": second_of(as_of),
-        "chosenBy": "SCHEDULE",
+        "chosenBy": "EVENT" if occasion.kind == AttestationKind.EVENT else "SCHEDULE",
         "beacon": None,
         "custodyDate": min(max(days, default=as_of.date()), as_of.date()).isoformat(),
         "basis": "SETTLEMENT_DATE",

@@ -24,6 +24,20 @@ class RunNotNewest(Rejected):
     title = "The reconciliation is not newer than the last statement"
 
 
+class AttestationCorrected(Conflict):
+    """A statement is corrected once; a wrong correction is corrected itself."""
+
+    code = "attestation-corrected"
+    title = "The statement is corrected already"
+
+
+class EventTakesPeople(Conflict):
+    """What is better than the last statement in any token is not stated without two persons."""
+
+    code = "event-takes-people"
+    title = "The statement would be better than the last one, so two persons have to make it"
+
+
 class StatementInconsistent(Rejected):
     """The figures of a statement do not follow from one another, so nobody may sign it."""
 

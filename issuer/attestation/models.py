@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 
-from issuer.attestation.states import UNDER_WAY, AttestationState
+from issuer.attestation.states import UNDER_WAY, AttestationKind, AttestationState
 from issuer.foundation.fields import IdField
 from issuer.reserves.cover import CoverStatus
 
@@ -18,18 +18,28 @@ class Attestation(models.Model):
     the approval in it, as it is signed and published. Neither changes once it is there, and each
     hash is of the bytes beside it. `sequence` is gapless per program: a declined statement gives
     its number back.
+
+    Nobody approves an EVENT, so PostgreSQL refuses one that is better than the statement before
+    in any token. A CORRECTION names the statement whose figures it replaces, which stays as it is.
     """
 
     id = IdField()
     program = models.ForeignKey("parties.Program", models.PROTECT, related_name="attestations")
     run = models.ForeignKey("reconciliation.Run", models.PROTECT, related_name="attestations")
     sequence = models.PositiveIntegerField()
+    kind = models.CharField(max_length=16, choices=AttestationKind)
     content = models.BinaryField(help_text="What is approved: RFC 8785 bytes.")
     content_sha256 = models.CharField("SHA-256 of the content", max_length=64)
     document = models.BinaryField(null=True, help_text="What is signed: RFC 8785 bytes.")
     sha256 = models.CharField("SHA-256", max_length=64, blank=True)
     previous = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="successors"
+    )
+    corrects = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="corrections"
+    )
+    correction_reason = models.CharField(
+        max_length=500, blank=True, help_text="Public: no personal data."
     )
     status = models.CharField(max_length=16, choices=CoverStatus)
     as_of = models.DateTimeField()
@@ -52,6 +62,24 @@ class Attestation(models.Model):
             ),
             models.CheckConstraint(
                 name="attestation_status_known", condition=Q(status__in=CoverStatus.values)
+            ),
+            models.CheckConstraint(
+                name="attestation_kind_known", condition=Q(kind__in=AttestationKind.values)
+            ),
+            models.CheckConstraint(
+                name="attestation_event_follows_another",
+                condition=~Q(kind=AttestationKind.EVENT) | Q(previous__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="attestation_correction_names_what_and_why",
+                condition=Q(kind=AttestationKind.CORRECTION, corrects__isnull=False)
+                & ~Q(correction_reason="")
+                | ~Q(kind=AttestationKind.CORRECTION) & Q(corrects=None, correction_reason=""),
+            ),
+            models.UniqueConstraint(
+                name="attestation_corrected_once",
+                fields=["corrects"],
+                condition=~Q(state=AttestationState.DECLINED),
             ),
             models.UniqueConstraint(
                 name="attestation_sequence_once_per_program",

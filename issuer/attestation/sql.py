@@ -8,10 +8,12 @@ CREATE FUNCTION refuse_change_of_attestation() RETURNS trigger LANGUAGE plpgsql 
 BEGIN
     IF TG_OP = 'DELETE'
        OR (NEW.id, NEW.program_id, NEW.run_id, NEW.sequence, NEW.content, NEW.content_sha256,
-           NEW.previous_id, NEW.status, NEW.as_of, NEW.valid_until, NEW.frozen_at)
+           NEW.previous_id, NEW.status, NEW.as_of, NEW.valid_until, NEW.frozen_at, NEW.kind,
+           NEW.corrects_id, NEW.correction_reason)
           IS DISTINCT FROM
           (OLD.id, OLD.program_id, OLD.run_id, OLD.sequence, OLD.content, OLD.content_sha256,
-           OLD.previous_id, OLD.status, OLD.as_of, OLD.valid_until, OLD.frozen_at)
+           OLD.previous_id, OLD.status, OLD.as_of, OLD.valid_until, OLD.frozen_at, OLD.kind,
+           OLD.corrects_id, OLD.correction_reason)
        OR OLD.document IS NOT NULL
           AND (NEW.document, NEW.sha256) IS DISTINCT FROM (OLD.document, OLD.sha256)
        OR OLD.published_at IS NOT NULL AND NEW.published_at IS DISTINCT FROM OLD.published_at
@@ -42,4 +44,67 @@ ALTER TABLE attestation_exhibit ADD CONSTRAINT exhibit_hash_is_of_its_bytes CHEC
 NO_HASHES: Final = """
 ALTER TABLE attestation_attestation DROP CONSTRAINT attestation_hashes_are_of_its_bytes;
 ALTER TABLE attestation_exhibit DROP CONSTRAINT exhibit_hash_is_of_its_bytes;
+"""
+
+#: What nobody approved goes out only as an EVENT that is no better than the statement before it:
+#: no token with a better answer, a wider gate or more headroom, and nothing valid for longer.
+#: SHORT and UNKNOWN are equally bad, for neither may be relied on.
+NO_BETTER: Final = """
+CREATE FUNCTION refuse_better_without_people() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    said jsonb;
+    before jsonb;
+    promised timestamptz;
+    better text;
+BEGIN
+    IF NEW.document IS NULL THEN
+        RETURN NEW;
+    END IF;
+    said := convert_from(NEW.document, 'UTF8')::jsonb;
+    IF said ->> 'kind' IS DISTINCT FROM NEW.kind
+       OR coalesce(jsonb_array_length(said #> '{controls,approvedBy}'), 0) = 0
+          IS DISTINCT FROM (NEW.kind = 'EVENT')
+    THEN
+        RAISE EXCEPTION 'only an event is stated without approval'
+            USING ERRCODE = 'restrict_violation', CONSTRAINT = TG_NAME;
+    END IF;
+    IF NEW.kind <> 'EVENT' THEN
+        RETURN NEW;
+    END IF;
+    SELECT convert_from(document, 'UTF8')::jsonb, valid_until INTO before, promised
+      FROM attestation_attestation WHERE id = NEW.previous_id;
+    WITH badness (word, rank) AS (
+        VALUES ('COVERED', 0), ('IN_TRANSIT', 1), ('SHORT', 2), ('UNKNOWN', 2),
+               ('OPEN', 0), ('REDEEM_ONLY', 1), ('HALTED', 2)
+    ), token AS (
+        SELECT part ->> 'symbol' AS symbol, answer.rank AS answer, gate.rank AS gate,
+               part #> '{mint,headroom}' AS headroom, stated.which
+          FROM (VALUES ('then', before), ('now', said)) AS stated (which, document)
+         CROSS JOIN jsonb_array_elements(stated.document -> 'tokens') AS part
+          LEFT JOIN badness AS answer ON answer.word = part ->> 'status'
+          LEFT JOIN badness AS gate ON gate.word = part #>> '{mint,state}'
+    )
+    SELECT string_agg(symbol, ', ') INTO better
+      FROM (SELECT * FROM token WHERE which = 'then') AS one
+      FULL JOIN (SELECT * FROM token WHERE which = 'now') AS other USING (symbol)
+     WHERE (other.answer >= one.answer AND other.gate >= one.gate) IS NOT TRUE
+        OR EXISTS (
+            SELECT FROM jsonb_array_elements(other.headroom) AS room
+             WHERE (room ->> 'tokens')::numeric > coalesce(
+                 (SELECT sum((allowed ->> 'tokens')::numeric)
+                    FROM jsonb_array_elements(one.headroom) AS allowed
+                   WHERE allowed ->> 'chain' = room ->> 'chain'), 0));
+    IF better IS NOT NULL OR NEW.valid_until > greatest(promised, NEW.as_of) THEN
+        RAISE EXCEPTION 'stated without people, yet better than before: %', better
+            USING ERRCODE = 'restrict_violation', CONSTRAINT = TG_NAME;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER attestation_without_people_is_no_better
+    BEFORE INSERT OR UPDATE OF document, kind ON attestation_attestation
+    FOR EACH ROW EXECUTE FUNCTION refuse_better_without_people();
+"""
+ANY_BETTER: Final = """
+DROP TRIGGER attestation_without_people_is_no_better ON attestation_attestation;
+DROP FUNCTION refuse_better_without_people();
 """

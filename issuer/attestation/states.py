@@ -7,11 +7,19 @@ from django.db import models
 from issuer.foundation.states import Transition, final_states
 
 
+class AttestationKind(models.TextChoices):
+    """Why an attestation was made."""
+
+    SCHEDULED = "SCHEDULED", "Scheduled"
+    EVENT = "EVENT", "Event: made by itself, because something got worse"
+    CORRECTION = "CORRECTION", "Correction of an earlier one"
+
+
 class AttestationState(models.TextChoices):
     """Where an attestation stands."""
 
     FROZEN = "FROZEN", "Frozen, waits for review"
-    REVIEWED = "REVIEWED", "Reviewed, waits for signature"
+    REVIEWED = "REVIEWED", "Ready, waits for signature"
     SIGNED = "SIGNED", "Signed"
     PUBLISHED = "PUBLISHED", "Published"
     SUPERSEDED = "SUPERSEDED", "Superseded"
@@ -26,6 +34,7 @@ class AttestationStep(Enum):
     """Everything that can happen to an attestation; none leads to a change of its content."""
 
     REVIEW = Transition(frozenset({_S.FROZEN}), _S.REVIEWED)
+    ADMIT = Transition(frozenset({_S.FROZEN}), _S.REVIEWED)  # an event, which nobody reviews
     DECLINE = Transition(frozenset({_S.FROZEN}), _S.DECLINED)
     SIGN = Transition(frozenset({_S.REVIEWED}), _S.SIGNED)
     PUBLISH = Transition(frozenset({_S.SIGNED}), _S.PUBLISHED)

@@ -1,4 +1,4 @@
-"""What happens to a statement after it was approved, without anybody's hand."""
+"""What happens to statements without anybody's hand: those of events, and publishing."""
 
 from typing import Final
 from uuid import UUID
@@ -7,17 +7,35 @@ import structlog
 from celery import shared_task
 
 from issuer.attestation import services, signers
-from issuer.attestation.errors import SigningKeyUnusable
+from issuer.attestation.errors import EventTakesPeople, SigningKeyUnusable
 from issuer.attestation.models import Attestation
 from issuer.attestation.states import AttestationState
 from issuer.foundation import clock
 from issuer.foundation.actors import system
+from issuer.parties.models import Program
 
 logger = structlog.get_logger(__name__)
 
 #: Beat asks again; a task that waited longer than this would only repeat another.
 EXPIRES_SECONDS: Final = 20
 PUBLISHER: Final = system("attestation.publish_attestation")
+WATCHER: Final = system("attestation.attest_events")
+
+
+@shared_task(ignore_result=True)
+def attest_events() -> None:
+    """State at once what has got worse since the last statement of each program."""
+    for program in Program.objects.order_by("pk"):
+        try:
+            attestation = services.attest_event(program, actor=WATCHER, at=clock.now())
+        except EventTakesPeople as refusal:
+            logger.warning("event not attested", program=program.code, reason=refusal.detail)
+            continue
+        if attestation is not None:
+            publish_attestation.apply_async(
+                kwargs={"attestation_id": str(attestation.pk)}, expires=EXPIRES_SECONDS
+            )
+            logger.info("event attested", attestation=str(attestation), status=attestation.status)
 
 
 @shared_task(ignore_result=True)

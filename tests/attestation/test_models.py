@@ -13,7 +13,7 @@ from issuer.attestation.models import (
     Exhibit,
     StatementKey,
 )
-from issuer.attestation.states import AttestationState
+from issuer.attestation.states import AttestationKind, AttestationState
 from tests.make import attestation as make
 from tests.violations import refused_by
 
@@ -38,6 +38,7 @@ def another(attestation: Attestation, **columns: Any) -> Attestation:
         "program": attestation.program,
         "run": attestation.run,
         "sequence": 1,
+        "kind": AttestationKind.SCHEDULED,
         "content": content,
         "content_sha256": hashlib.sha256(content).hexdigest(),
         "status": "COVERED",
@@ -49,7 +50,11 @@ def another(attestation: Attestation, **columns: Any) -> Attestation:
     return Attestation.objects.create(**defaults | columns)
 
 
-def out(content: bytes = b"{}", **columns: Any) -> dict[str, Any]:
+#: The least that PostgreSQL takes for a document that somebody approved.
+APPROVED = b'{"controls":{"approvedBy":[{}]},"kind":"SCHEDULED"}'
+
+
+def out(content: bytes = APPROVED, **columns: Any) -> dict[str, Any]:
     """Return the columns of a row that has a document."""
     return {"document": content, "sha256": hashlib.sha256(content).hexdigest(), **columns}
 
@@ -114,7 +119,7 @@ class TestAttestation:
         ):
             another(frozen, content=b"[]")
         refused(
-            "attestation_hashes_are_of_its_bytes", state="REVIEWED", document=b"[]", sha256="0" * 64
+            "attestation_hashes_are_of_its_bytes", state="REVIEWED", document=APPROVED, sha256="0" * 64
         )
 
     @pytest.mark.parametrize(
@@ -135,7 +140,7 @@ class TestAttestation:
     def test_its_document_never_changes(self, at: datetime) -> None:
         make.reviewed(make.world(at=at), at=at)
 
-        refused("attestation_never_changes", **out(b"[]"))
+        refused("attestation_never_changes", **out())
 
     def test_it_never_goes_away(self, frozen: Attestation) -> None:
         with (

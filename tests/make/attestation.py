@@ -92,7 +92,33 @@ def reviewed(world_: World, *, at: datetime) -> Attestation:
 
 def published(world_: World, *, at: datetime) -> Attestation:
     """Return a statement that the public can read, with its whole package."""
-    attestation = reviewed(world_, at=at)
+    return signed_and_published(reviewed(world_, at=at), at=at)
+
+
+def event(world_: World, *, at: datetime) -> Attestation:
+    """Return a statement that was made by itself, from a reconciliation of the same instant.
+
+    Something of it must be worse than what is stated.
+    """
+    reconciliation.run(world_.program, at=at)
+    attestation = services.attest_event(world_.program, actor=actors.system("make"), at=at)
+    assert attestation is not None, "nothing of it is worse than what is stated"
+    return attestation
+
+
+def corrected(wrong: Attestation, world_: World, *, at: datetime) -> Attestation:
+    """Return a correction of a published statement, published, from a new reconciliation."""
+    reconciliation.run(world_.program, at=at)
+    attestation = services.propose_correction(
+        wrong.pk, reason="The custodian restated its position.", actor=world_.officer, at=at
+    )
+    services.confirm(attestation.pk, actor=world_.approver, at=at)
+    return signed_and_published(attestation, at=at)
+
+
+def signed_and_published(attestation: Attestation, *, at: datetime) -> Attestation:
+    """Return a statement that waited for its signature, with its whole package."""
+    attestation.refresh_from_db()
     files = services.assemble(attestation, signer=SIGNER)
     services.sign(attestation.pk, files=files, actor=actors.system("make"), at=at)
     return services.publish(attestation.pk, actor=actors.system("make"), at=at)
