@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from issuer.operations import parts
 from issuer.operations.supervisor import CannotStart, Part, Step, Supervisor
-from issuer.sandbox import anvil, world
+from issuer.sandbox import anvil, pager, world
 from issuer.sandbox.chains import CHAINS, DemoChain
 from issuer.sandbox.doors import DoorStuck
 from issuer.sandbox.story import Story, StoryStuck
@@ -113,7 +113,8 @@ def outside() -> Part:
     """The custodian, and the time on the chains."""
     return Part(
         name="outside",
-        address="custodian and market clock",
+        address="custodian, market clock and pager",
+        prepare=lambda: parts.require_free(pager.HOST, settings.PAGER_PORT),
         command=lambda: [sys.executable, str(settings.BASE_DIR / "manage.py"), "outside"],
         directory=settings.BASE_DIR,
     )
@@ -130,6 +131,7 @@ def _start_in_own_surroundings() -> None:
         "DATA_DIR": str(folder),
         "PORT": str(port),
         "PUBLIC_URL": f"http://{settings.HOST}:{port}",
+        "PAGER_PORT": str(anvil.free_port()),
         **{chain.port_setting: str(anvil.free_port()) for chain in CHAINS},
     }
     os.execve(sys.executable, [sys.executable, *sys.argv], surroundings)

@@ -1,0 +1,88 @@
+"""Which events are alerts, and what an alert says; never more than the public may read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from django.conf import settings
+from django.db import models
+
+from issuer.events.models import Event
+
+
+class Urgency(models.TextChoices):
+    """How soon somebody has to look."""
+
+    NOW = "NOW", "Now"
+    TODAY = "TODAY", "Today"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What a channel hands over; `id` is the same each time one delivery is tried."""
+
+    id: str
+    urgency: Urgency
+    title: str
+    facts: Mapping[str, str]
+    occurred_at: str
+    url: str
+
+    def as_text(self) -> str:
+        """Return the alert as plain text, for people."""
+        lines = [
+            f"{name.replace('_', ' ').capitalize()}: {self.facts[name]}" for name in self.facts
+        ]
+        return "\n".join([self.title, "", *lines, f"When: {self.occurred_at}", "", self.url, ""])
+
+    def as_document(self) -> dict[str, object]:
+        """Return the alert as JSON has it, for machines."""
+        return {
+            "type": "alert",
+            "timestamp": self.occurred_at,
+            "data": {
+                "id": self.id,
+                "urgency": self.urgency.value,
+                "title": self.title,
+                "facts": dict(self.facts),
+                "url": self.url,
+            },
+        }
+
+
+#: Title and urgency of the events that are told; a title is filled in from the event's data.
+_TOLD: Final[Mapping[str, tuple[str, Urgency]]] = {
+    "gate.hold_placed": ("Minting is held shut: {scope_name}", Urgency.NOW),
+    "gate.resumed": ("Minting goes on again: {scope_name}", Urgency.TODAY),
+    "break.opened": ("Break {code} on {token}", Urgency.NOW),
+    "attestation.published": ("Statement {sequence} is published: {status}", Urgency.TODAY),
+}
+#: Breaks that wait for the desk to look at its screen anyway.
+_SEVERITIES_TOLD: Final = frozenset({"CRITICAL", "HIGH"})
+
+
+def is_told(event: Event) -> bool:
+    """Say whether staff are alerted to `event`."""
+    if event.type == "break.opened":
+        return event.data.get("severity") in _SEVERITIES_TOLD
+    return event.type in _TOLD
+
+
+def alert_of(event: Event, *, delivery_id: str) -> Alert:
+    """Return what is said of an event that is told."""
+    title, urgency = _TOLD[event.type]
+    return Alert(
+        id=delivery_id,
+        urgency=urgency,
+        title=title.format_map(_Said(event.data)),
+        facts={name: value for name, value in event.data.items() if value},
+        occurred_at=f"{event.occurred_at:%Y-%m-%dT%H:%M:%SZ}",
+        url=f"{settings.PUBLIC_URL}/admin/",
+    )
+
+
+class _Said(dict[str, str]):
+    """The data of an event; what it does not say is left open."""
+
+    def __missing__(self, _name: str) -> str:
+        return "–"
