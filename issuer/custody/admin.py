@@ -66,8 +66,8 @@ ACTS: Final = (
     Act(
         name="settle",
         label="Settle by the current statement",
-        consequence="The custodian's current statement must show that the shares have come. The "
-        "books then show them as settled, and the statement stands beside them as evidence.",
+        consequence="The custodian's current statement must show that the shares have come, or "
+        "gone. The books then follow, and the statement stands beside them as evidence.",
         permission=INSTRUCT,
         take=_settle,
         offered=_may_settle,
@@ -75,7 +75,7 @@ ACTS: Final = (
     Act(
         name="fail",
         label="Note as failed",
-        consequence="The shares did not come on their date; they may come yet.",
+        consequence="The shares did not move on their date; they may move yet.",
         permission=INSTRUCT,
         take=lambda row, **asked: services.fail_instruction(row.pk, **asked),
         offered=_may_fail,
@@ -271,21 +271,29 @@ class InstructionTransitionInline(ReadOnlyAdmin, TabularInline):
 
 @admin.register(SettlementInstruction)
 class SettlementInstructionAdmin(ActsAdmin, ModelAdmin):
-    """What custodians were told to take in, and what became of it."""
+    """What custodians were told to take in or to deliver, and what became of it."""
 
     list_display = (
-        *("account", "purpose", "shares", "trade_date", "settlement_date"),
-        *("status", "delivering_party"),
+        *("account", "direction", "purpose", "shares", "trade_date", "settlement_date"),
+        *("status", "counterparty"),
     )
-    list_filter = ("state", "purpose", "account__token")
+    list_filter = ("state", "direction", "purpose", "account__token")
     list_select_related = ("account__token", "account__custodian")
-    search_fields = ("account__reference", "request_id", "delivering_party")
+    search_fields = ("account__reference", "request_id", "counterparty")
     date_hierarchy = "settlement_date"
     ordering = ("-settlement_date", "-id")
     show_full_result_count = False
     fields = (
-        *("account", "purpose", "request_id", "shares", "trade_date", "settlement_date"),
-        *("delivering_party", "status", "evidence", "instructed_by", "instructed_at"),
+        *("account", "direction", "purpose", "request_id", "shares"),
+        *(
+            "trade_date",
+            "settlement_date",
+            "counterparty",
+            "status",
+            "evidence",
+            "instructed_by",
+            "instructed_at",
+        ),
         "settled_at",
     )
     readonly_fields = ("shares", "status")

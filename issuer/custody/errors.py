@@ -137,7 +137,7 @@ class RequestInstructed(errors.Conflict):
 
 
 class EvidenceInsufficient(errors.Conflict):
-    """The statement does not show that the shares have come."""
+    """The statement does not show that the shares have come, or gone."""
 
     code = "evidence-insufficient"
-    title = "The statement does not show the shares"
+    title = "The statement does not show that the shares moved"

@@ -151,25 +151,37 @@ class Purpose(models.TextChoices):
     """Why shares move."""
 
     ISSUANCE = "ISSUANCE", "Delivered for an issuance request"
+    REDEMPTION = "REDEMPTION", "Delivered for a redemption request"
     OWN_SHARES = "OWN_SHARES", "The SPV's own shares"
 
 
-class SettlementInstruction(models.Model):
-    """Shares that are to come into an account, free of payment. Only `services` write `state`.
+class Direction(models.TextChoices):
+    """Which way shares move."""
 
-    It is settled by a statement that shows the shares, never by somebody's word.
+    RECEIPT = "RECEIPT", "Receipt"
+    DELIVERY = "DELIVERY", "Delivery"
+
+
+class SettlementInstruction(models.Model):
+    """Shares that are to come into an account, or to leave it, free of payment.
+
+    It is settled by a statement that shows the shares to have come or gone, never by somebody's
+    word. Only `services` write `state`.
     """
 
     id = IdField()
     account = models.ForeignKey(CustodyAccount, models.PROTECT, related_name="instructions")
+    direction = models.CharField(max_length=16, choices=Direction)
     purpose = models.CharField(max_length=16, choices=Purpose)
     request_id = models.UUIDField(
-        null=True, blank=True, unique=True, help_text="The issuance request it funds."
+        null=True, blank=True, help_text="The issuance request it funds, or the redemption it pays."
     )
     quantity = QuantityField(help_text="Whole shares, to nine decimal places.")
     trade_date = models.DateField()
     settlement_date = models.DateField(help_text="The contractual date.")
-    delivering_party = models.CharField(max_length=128)
+    counterparty = models.CharField(
+        max_length=128, help_text="Who delivers the shares, or receives them."
+    )
     state = models.CharField(
         max_length=16,
         choices=InstructionState,
@@ -214,14 +226,30 @@ class SettlementInstruction(models.Model):
                 | ~Q(state=InstructionState.SETTLED) & Q(evidence=None, settled_at=None),
             ),
             models.CheckConstraint(
-                name="instruction_for_issuance_names_its_request",
-                condition=Q(purpose=Purpose.ISSUANCE, request_id__isnull=False)
-                | ~Q(purpose=Purpose.ISSUANCE) & Q(request_id=None),
+                name="instruction_for_a_request_names_it",
+                condition=Q(
+                    purpose__in=[Purpose.ISSUANCE, Purpose.REDEMPTION], request_id__isnull=False
+                )
+                | Q(purpose=Purpose.OWN_SHARES, request_id=None),
+            ),
+            models.UniqueConstraint(
+                name="instruction_once_per_request_unless_cancelled",
+                fields=["request_id"],
+                condition=~Q(state=InstructionState.CANCELLED),
+            ),
+            models.CheckConstraint(
+                name="instruction_direction_known", condition=Q(direction__in=Direction.values)
+            ),
+            models.CheckConstraint(
+                name="instruction_delivers_for_redemptions_only",
+                condition=Q(direction=Direction.DELIVERY, purpose=Purpose.REDEMPTION)
+                | Q(direction=Direction.RECEIPT) & ~Q(purpose=Purpose.REDEMPTION),
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{quantities.to_text(self.quantity)} shares into {self.account}"
+        way = "into" if self.direction == Direction.RECEIPT else "out of"
+        return f"{quantities.to_text(self.quantity)} shares {way} {self.account}"
 
 
 class InstructionTransition(models.Model):

@@ -6,13 +6,20 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from issuer.custody.models import CustodyAccount, Position, SettlementInstruction, Statement
+from issuer.custody.models import (
+    CustodyAccount,
+    Direction,
+    Position,
+    SettlementInstruction,
+    Statement,
+)
 from issuer.custody.states import InstructionState
 from issuer.foundation import calendars
-from issuer.instruments.models import Token
+from issuer.instruments import selectors as instruments
+from issuer.instruments.models import Split, Token
 from issuer.parties.models import Custodian
 
-#: Where shares are still expected: a failed instruction may settle yet.
+#: Where shares are still expected to move: a failed instruction may settle yet.
 OPEN_STATES = (InstructionState.INSTRUCTED, InstructionState.FAILED)
 
 
@@ -60,6 +67,37 @@ def open_instructions(accounts: Iterable[CustodyAccount]) -> QuerySet[Settlement
         .select_related("account__token", "account__custodian")
         .order_by("settlement_date", "id")
     )
+
+
+def open_receipts(accounts: Iterable[CustodyAccount]) -> QuerySet[SettlementInstruction]:
+    """Return the open instructions to take shares in, in the order of their settlement dates."""
+    return open_instructions(accounts).filter(direction=Direction.RECEIPT)
+
+
+def open_deliveries(accounts: Iterable[CustodyAccount]) -> QuerySet[SettlementInstruction]:
+    """Return the open instructions to deliver shares, in the order of their settlement dates."""
+    return open_instructions(accounts).filter(direction=Direction.DELIVERY)
+
+
+def counts_old_shares(statement: Statement, split: Split) -> bool:
+    """Say whether `statement` counts the shares of before `split`.
+
+    It does if it is of a day before, and also if it came before: nobody can state shares that are
+    not there yet.
+    """
+    return (
+        statement.as_of_date < split.effective_at.date()
+        or statement.received_at < split.effective_at
+    )
+
+
+def counts_as_booked(statement: Statement, token: Token) -> bool:
+    """Say whether `statement` and the books count the same shares of `token`.
+
+    They do not where one of them knows of a split that the other does not know of yet.
+    """
+    splits = instruments.splits_of([token]).get(token.pk, ())
+    return all(counts_old_shares(statement, split) == (split.booked_at is None) for split in splits)
 
 
 def statement_overdue(

@@ -23,12 +23,15 @@ _S = InstructionState
 class InstructionStep(Enum):
     """Everything that can happen to a settlement instruction.
 
-    A failed one may still settle: custodians retry what did not settle on its date.
+    A failed one may still settle: custodians retry what did not settle on its date. A split
+    adjusts the quantity of an open one, and leaves it where it stands.
     """
 
     SETTLE = Transition(frozenset({_S.INSTRUCTED, _S.FAILED}), _S.SETTLED)
     FAIL = Transition(frozenset({_S.INSTRUCTED}), _S.FAILED)
     CANCEL = Transition(frozenset({_S.INSTRUCTED, _S.FAILED}), _S.CANCELLED)
+    ADJUST = Transition(frozenset({_S.INSTRUCTED}), _S.INSTRUCTED)
+    ADJUST_FAILED = Transition(frozenset({_S.FAILED}), _S.FAILED)
 
 
 FINAL_STATES = final_states(InstructionState, InstructionStep)

@@ -99,12 +99,12 @@ def held_rounded_down(quantity: Decimal) -> Decimal:
     return _rounded(quantity, decimal.ROUND_FLOOR, SCALE)
 
 
-def scaled(quantity: Decimal, factor: Fraction) -> Decimal | None:
-    """Return `quantity` times `factor`, or None where 18 decimal places cannot carry it."""
+def scaled(quantity: Decimal, factor: Fraction, *, places: int = SCALE) -> Decimal | None:
+    """Return `quantity` times `factor`, or None where `places` decimal places cannot carry it."""
     product = EXACT.multiply(quantity, factor.numerator)
     context = decimal.Context(prec=WORKING_DIGITS)
     quotient = context.divide(product, factor.denominator)
-    found = _rounded(quotient, decimal.ROUND_FLOOR, SCALE)
+    found = _rounded(quotient, decimal.ROUND_FLOOR, places)
     return found if EXACT.multiply(found, factor.denominator) == product else None
 
 
@@ -136,6 +136,11 @@ def headroom_rounded_down(shares: Decimal, *, multiplier: Decimal, decimals: int
 def delivery_rounded_up(shares: Decimal) -> Decimal:
     """Round shares to be delivered to us up to the custodian's nine places."""
     return _rounded(shares, decimal.ROUND_CEILING, CUSTODY_SCALE)
+
+
+def delivery_rounded_down(shares: Decimal) -> Decimal:
+    """Round shares to be delivered by us down to the custodian's nine places."""
+    return _rounded(shares, decimal.ROUND_FLOOR, CUSTODY_SCALE)
 
 
 def ratio_bps_rounded_down(numerator: Decimal, denominator: Decimal) -> int:

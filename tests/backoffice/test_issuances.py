@@ -166,7 +166,7 @@ class TestTake:
         issuance.refresh_from_db()
         assert issuance.state == IssuanceState.ACCEPTED
         assert issuance.instruction is not None
-        assert issuance.instruction.delivering_party == "Kepler's broker"
+        assert issuance.instruction.counterparty == "Kepler's broker"
         assert b"Accept: done." in answer.content
 
     def test_says_what_was_not_filled_in_and_writes_nothing(self, officer: Client) -> None:

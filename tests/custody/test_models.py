@@ -164,8 +164,14 @@ class TestSettlementInstruction:
             ({"settlement_date": date(2026, 11, 19)}, "instruction_settles_on_or_after_trade"),
             ({"state": "SETTLED"}, "instruction_settled_iff_evidence"),
             ({"settled_at": datetime.fromisoformat("2026-11-20T15:00:00+00:00")}, None),
-            ({"purpose": "ISSUANCE"}, "instruction_for_issuance_names_its_request"),
-            ({"request_id": uuid7()}, "instruction_for_issuance_names_its_request"),
+            ({"purpose": "ISSUANCE"}, "instruction_for_a_request_names_it"),
+            ({"request_id": uuid7()}, "instruction_for_a_request_names_it"),
+            ({"direction": "SIDEWAYS"}, "instruction_direction_known"),
+            ({"direction": "DELIVERY"}, "instruction_delivers_for_redemptions_only"),
+            (
+                {"purpose": "REDEMPTION", "request_id": uuid7()},
+                "instruction_delivers_for_redemptions_only",
+            ),
         ],
     )
     def test_has_a_shape(self, columns: dict[str, Any], name: str | None, at: datetime) -> None:
@@ -181,5 +187,5 @@ class TestSettlementInstruction:
 
         assert (
             refused(rows, request_id=first.request_id)
-            == "custody_settlementinstruction_request_id_key"
+            == "instruction_once_per_request_unless_cancelled"
         )

@@ -257,7 +257,7 @@ def _delivery(issuance: IssuanceRequest) -> dict[str, str] | None:
         "account": instruction.account.reference,
         "isin": issuance.token.security.isin,
         "shares": quantities.to_text(instruction.quantity),
-        "delivering_party": instruction.delivering_party,
+        "delivering_party": instruction.counterparty,
         "trade_date": instruction.trade_date.isoformat(),
         "settlement_date": instruction.settlement_date.isoformat(),
     }

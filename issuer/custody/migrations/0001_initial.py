@@ -170,10 +170,17 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "direction",
+                    models.CharField(
+                        choices=[("RECEIPT", "Receipt"), ("DELIVERY", "Delivery")], max_length=16
+                    ),
+                ),
+                (
                     "purpose",
                     models.CharField(
                         choices=[
                             ("ISSUANCE", "Delivered for an issuance request"),
+                            ("REDEMPTION", "Delivered for a redemption request"),
                             ("OWN_SHARES", "The SPV's own shares"),
                         ],
                         max_length=16,
@@ -183,9 +190,8 @@ class Migration(migrations.Migration):
                     "request_id",
                     models.UUIDField(
                         blank=True,
-                        help_text="The issuance request it funds.",
+                        help_text="The issuance request it funds, or the redemption it pays.",
                         null=True,
-                        unique=True,
                     ),
                 ),
                 (
@@ -198,7 +204,12 @@ class Migration(migrations.Migration):
                 ),
                 ("trade_date", models.DateField()),
                 ("settlement_date", models.DateField(help_text="The contractual date.")),
-                ("delivering_party", models.CharField(max_length=128)),
+                (
+                    "counterparty",
+                    models.CharField(
+                        help_text="Who delivers the shares, or receives them.", max_length=128
+                    ),
+                ),
                 (
                     "state",
                     models.CharField(
@@ -445,7 +456,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="settlementinstruction",
             constraint=models.CheckConstraint(
-                condition=models.Q(("purpose__in", ["ISSUANCE", "OWN_SHARES"])),
+                condition=models.Q(("purpose__in", ["ISSUANCE", "REDEMPTION", "OWN_SHARES"])),
                 name="instruction_purpose_known",
             ),
         ),
@@ -494,13 +505,42 @@ class Migration(migrations.Migration):
             model_name="settlementinstruction",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("purpose", "ISSUANCE"), ("request_id__isnull", False)),
                     models.Q(
-                        models.Q(("purpose", "ISSUANCE"), _negated=True), ("request_id", None)
+                        ("purpose__in", ["ISSUANCE", "REDEMPTION"]), ("request_id__isnull", False)
+                    ),
+                    models.Q(("purpose", "OWN_SHARES"), ("request_id", None)),
+                    _connector="OR",
+                ),
+                name="instruction_for_a_request_names_it",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="settlementinstruction",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "CANCELLED"), _negated=True),
+                fields=("request_id",),
+                name="instruction_once_per_request_unless_cancelled",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="settlementinstruction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("direction__in", ["RECEIPT", "DELIVERY"])),
+                name="instruction_direction_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="settlementinstruction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("direction", "DELIVERY"), ("purpose", "REDEMPTION")),
+                    models.Q(
+                        ("direction", "RECEIPT"),
+                        models.Q(("purpose", "REDEMPTION"), _negated=True),
                     ),
                     _connector="OR",
                 ),
-                name="instruction_for_issuance_names_its_request",
+                name="instruction_delivers_for_redemptions_only",
             ),
         ),
         migrations.AddConstraint(

@@ -52,11 +52,12 @@ def open_custody_account(
     ):
         history.save(account, actor=actor, at=at)
     isin = token.security.isin
-    for code in (
-        chart.shares_settled(token, reference),
-        chart.shares_pending_receipt(token, reference),
+    for code, side in (
+        (chart.shares_settled(token, reference), Side.DEBIT),
+        (chart.shares_pending_receipt(token, reference), Side.DEBIT),
+        (chart.shares_pending_delivery(token, reference), Side.CREDIT),
     ):
-        ledger.open_account(code=code, unit=isin, side=Side.DEBIT, at=at)
+        ledger.open_account(code=code, unit=isin, side=side, at=at)
     audit.record(
         "custody_account.open",
         subject=account,

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from issuer.custody import selectors
 from issuer.custody.models import CustodyAccount, Position, SettlementInstruction, Statement
-from issuer.custody.services._instructions import settle_from_statement
+from issuer.custody.services._settlement import settle_from_statement
 from issuer.custody.services._statements import load_statement
 from issuer.foundation.actors import Actor
 from issuer.parties.models import Custodian

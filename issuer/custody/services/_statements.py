@@ -11,7 +11,7 @@ from issuer.audit import services as audit
 from issuer.custody import errors, registry, selectors
 from issuer.custody.models import CustodyAccount, Position, Statement
 from issuer.custody.readers import StatementDocument, StatementLine
-from issuer.custody.services._instructions import settle_from_statement
+from issuer.custody.services._settlement import settle_from_statement
 from issuer.foundation import quantities
 from issuer.foundation.actors import Actor
 from issuer.parties.models import Custodian
@@ -24,7 +24,7 @@ SIZE_MAX_BYTES: Final = 5 * 2**20
 def receive_statement(
     *, custodian: Custodian, file_name: str, raw: bytes, actor: Actor, at: datetime
 ) -> Statement:
-    """Load a statement, and settle what it shows to have come.
+    """Load a statement, and settle what it shows to have come or gone.
 
     Raises:
         DomainError: whatever `load_statement` raises; then nothing is written.

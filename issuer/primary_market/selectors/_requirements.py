@@ -86,7 +86,7 @@ def _delivery(instruction: SettlementInstruction, at: datetime) -> Requirement:
         return Requirement("delivery-cancelled", detail, Party.ISSUER)
     account, due = instruction.account, instruction.settlement_date
     detail = (
-        f"{quantities.to_text(instruction.quantity)} shares from {instruction.delivering_party} "
+        f"{quantities.to_text(instruction.quantity)} shares from {instruction.counterparty} "
         f"to account {account.reference} at {account.custodian}, to settle on {due}."
     )
     late = instruction.state == InstructionState.FAILED or at.date() > due
