@@ -1,6 +1,6 @@
 """Reconciliation as staff read it: the three legs of every token, and the desk of breaks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from issuer.approvals.models import Proposal
 from issuer.foundation import clock
 from issuer.foundation.admin import ReadOnlyAdmin
 from issuer.foundation.templatetags import screens
-from issuer.people.acts import Act, ActsAdmin, ReasonForm
+from issuer.people.acts import Act, ActsAdmin, ReasonForm, SeenForm
 from issuer.reconciliation import forms, selectors, services
 from issuer.reconciliation.models import Break, Line, Run, TokenResult
 from issuer.reconciliation.services import CLOSE
@@ -62,6 +62,15 @@ def _propose(row: Break, **asked: Any) -> Break:
     return row
 
 
+def _shown(row: Break) -> str:
+    return render_to_string("reconciliation/proposed.html", {"proposal": _proposal(row)})
+
+
+def _seen(row: Break) -> Mapping[str, str]:
+    proposal = _proposal(row)
+    return {} if proposal is None else {"payload_hash": proposal.payload_hash}
+
+
 def _decline(row: Break, **asked: Any) -> Break:
     services.decline_close_break(row.pk, **asked)
     return row
@@ -81,11 +90,14 @@ ACTS: Final = (
     Act(
         name="confirm",
         label="Confirm that it is closed",
-        consequence="You sign that the difference is gone, and why, as it stands under Proposed "
-        "on the page of the break. A difference that comes back opens a break of its own.",
+        consequence="You sign that the difference is gone, and why, as it stands below. What a "
+        "critical break holds shut stays so until two persons resume. A difference that comes back opens a break of its own.",
         permission=CONFIRM,
         take=lambda row, **asked: services.confirm_close_break(row.pk, **asked),
+        form=SeenForm,
         offered=_waits,
+        shown=_shown,
+        initial=_seen,
     ),
     Act(
         name="decline",

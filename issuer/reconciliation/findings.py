@@ -1,12 +1,14 @@
 """Which differences a token's three legs show, and how grave each is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
+from uuid import UUID
 
 from issuer.chain.models import ChainEvent
 from issuer.custody.models import Purpose
+from issuer.custody.states import InstructionState
 from issuer.foundation import quantities
 from issuer.reconciliation.legs import SHARES, TOKENS, FoundToken
 from issuer.reconciliation.states import BreakCode, Severity
@@ -14,7 +16,13 @@ from issuer.reserves.cover import CoverStatus
 
 #: Breaks that no later run clears: two persons have to agree that they are over.
 CLOSED_BY_PERSONS_ONLY: Final = frozenset(
-    {BreakCode.UNA_MINT, BreakCode.SUP_OVER, BreakCode.BAK_SHORT, BreakCode.CUS_SHORT}
+    {
+        BreakCode.UNA_MINT,
+        BreakCode.CHN_UNK,
+        BreakCode.SUP_OVER,
+        BreakCode.BAK_SHORT,
+        BreakCode.CUS_SHORT,
+    }
 )
 #: NUMERIC(38, 18) has so many digits before the point.
 _COUNTED_MAX: Final = Decimal(10) ** (quantities.DIGITS - quantities.SCALE)
@@ -32,20 +40,25 @@ class Finding:
     unit: str = ""
 
 
-def findings_of(found: FoundToken) -> list[Finding]:
-    """Return every difference that the legs of a token show."""
+def findings_of(found: FoundToken, *, minters: Mapping[UUID, str]) -> list[Finding]:
+    """Return every difference that the legs of a token show.
+
+    `minters` are the addresses that mint for us, by network; a network without one has none.
+    """
     return [
         *_of_sources(found),
         *_of_mints(found),
+        *_of_minters(found, minters),
         *_of_supply(found),
         *_of_custody(found),
+        *_of_instructions(found),
         *_of_backing(found),
     ]
 
 
 def judged(found: FoundToken) -> frozenset[BreakCode]:
     """Return the codes that a run can tell to be absent: what is not known proves nothing."""
-    codes = {BreakCode.SRC_STALE, BreakCode.CHN_SRC}
+    codes = {BreakCode.SRC_STALE, BreakCode.CHN_SRC, BreakCode.SET_FAIL}
     if found.quantity("A10") is not None:
         codes |= {BreakCode.SUP_OVER, BreakCode.SUP_UNDER}
     if found.quantity("B11") is not None:
@@ -79,13 +92,33 @@ def _of_mints(found: FoundToken) -> Iterator[Finding]:
         yield Finding(
             BreakCode.UNA_MINT,
             Severity.CRITICAL,
-            f"Nobody approved the mint to {event.address} on {event.deployment.network}.",
+            f"Nobody approved the mint to {event.address} on {event.deployment.network}"
+            + (f", which {event.sender} signed." if event.sender else "."),
             subject=unmatched_subject(event),
             quantity=quantities.to_quantity(event.base_units, decimals=decimals)
             if counted
             else None,
             unit=TOKENS if counted else "",
         )
+
+
+def _of_minters(found: FoundToken, minters: Mapping[UUID, str]) -> Iterator[Finding]:
+    """Name who may mint beside the signer in use, as of the newest block that was read.
+
+    That holds for a signer of ours that was retired, too, until the chain has forgotten it.
+    """
+    for one in found.figures.deployments:
+        network = one.deployment.network
+        if one.snapshot is None:
+            continue
+        for address in one.snapshot.minters:
+            if address != minters.get(network.pk):
+                yield Finding(
+                    BreakCode.CHN_UNK,
+                    Severity.CRITICAL,
+                    f"{address} may mint on {network}, and is not the signer in use there.",
+                    subject=f"{network.caip2}:{address}",
+                )
 
 
 def _of_supply(found: FoundToken) -> Iterator[Finding]:
@@ -114,6 +147,23 @@ def _of_custody(found: FoundToken) -> Iterator[Finding]:
         yield Finding(
             BreakCode.CUS_LONG, Severity.MEDIUM, detail, quantity=unexplained, unit=SHARES
         )
+
+
+def _of_instructions(found: FoundToken) -> Iterator[Finding]:
+    figures = found.figures
+    deliveries = (one for account in figures.accounts for one in account.deliveries)
+    for one in (*figures.receipts, *deliveries):
+        overdue = one.settlement_date < figures.as_of.date()
+        if one.state == InstructionState.FAILED and overdue:
+            yield Finding(
+                BreakCode.SET_FAIL,
+                Severity.HIGH,
+                f"{one.get_direction_display()} of shares at {one.account.custodian} that was due "
+                f"on {one.settlement_date} has failed.",
+                subject=str(one.pk),
+                quantity=one.quantity,
+                unit=SHARES,
+            )
 
 
 def _of_backing(found: FoundToken) -> Iterator[Finding]:

@@ -1,21 +1,25 @@
 """Questions about runs and breaks."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.db.models import Case, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
 
-from issuer.chain.models import ChainEvent
-from issuer.chain.states import EventKind
+from issuer.chain.models import ChainEvent, SignerAccount
+from issuer.chain.states import EventKind, IntentState, SignerPurpose
 from issuer.custody.states import InstructionState
+from issuer.foundation.canonical import timestamp
+from issuer.gate.models import Scope, ScopeKind
 from issuer.instruments.models import Token
 from issuer.parties.models import Program
-from issuer.primary_market.models import IssuanceRequest
+from issuer.primary_market.models import IssuanceRequest, RedemptionRequest
 from issuer.primary_market.states import IssuanceState
-from issuer.reconciliation.models import Break, Line, Run
+from issuer.reconciliation.models import Break, Line, Run, TokenResult
 from issuer.reconciliation.states import BreakCode, BreakState, Severity
+from issuer.reserves.cover import CoverStatus
 
 #: For ordering: the gravest first.
 BY_SEVERITY: Final = Case(
@@ -31,12 +35,63 @@ _SHOWN_BY: Final[Mapping[BreakCode, str]] = {
     BreakCode.CUS_LONG: "B11",
     BreakCode.BAK_SHORT: "C8",
     BreakCode.BAK_SETTLED: "C8",
+    BreakCode.CHN_UNK: "A1",
 }
+#: The books are always known: whatever no line shows, any run can tell to be gone.
+_ALWAYS_KNOWN: Final = "A9"
+#: While a break of these is open, nothing goes on.
+_GRAVE: Final = (Severity.CRITICAL, Severity.HIGH)
+_ENOUGH: Final = (CoverStatus.COVERED, CoverStatus.IN_TRANSIT)
 
 
 def newest_run(program: Program) -> Run | None:
     """Return the newest run of `program`."""
     return program.runs.order_by("-as_of", "-id").first()
+
+
+def newest_runs(programs: Iterable[UUID]) -> list[Run]:
+    """Return the newest run of each of `programs`, by their ids, that has one."""
+    runs = Run.objects.filter(program__in=programs).select_related("program")
+    return list(runs.order_by("program_id", "-as_of", "-id").distinct("program_id"))
+
+
+def tokens_under(scope: Scope) -> QuerySet[Token]:
+    """Return the tokens whose minting a gate shuts."""
+    match ScopeKind(scope.kind):
+        case ScopeKind.PROGRAM:
+            under = Q(program=scope.subject_id)
+        case ScopeKind.TOKEN:
+            under = Q(pk=scope.subject_id)
+        case ScopeKind.NETWORK:
+            under = Q(deployments__network=scope.subject_id)
+        case ScopeKind.CUSTODIAN:
+            under = Q(custody_accounts__custodian=scope.subject_id)
+    return Token.objects.filter(under).order_by("symbol").distinct()
+
+
+def programs_under(scope: Scope) -> set[UUID]:
+    """Return the programs whose tokens a gate shuts; that of a program, if it has none, too."""
+    programs = set(tokens_under(scope).order_by().values_list("program_id", flat=True))
+    return programs | ({scope.subject_id} if scope.kind == ScopeKind.PROGRAM else set())
+
+
+def what_is_unclean(scope: Scope, runs: Sequence[Run], *, since: datetime) -> list[str]:
+    """Return why nothing may go on under a gate after the newest `runs` of its programs.
+
+    Empty if each is as of after `since`, finds every token covered, if only with shares in
+    transit, and no break of the tokens is open that is critical or high.
+    """
+    tokens = list(tokens_under(scope))
+    late = [run for run in runs if run.as_of <= since]
+    unclean = [f"{run.program} was not reconciled since {timestamp(since)}." for run in late]
+    results = TokenResult.objects.filter(run__in=runs, token__in=tokens)
+    statuses = dict(results.order_by().values_list("token_id", "status"))
+    for token in tokens:
+        status = CoverStatus(statuses.get(token.pk, CoverStatus.UNKNOWN))
+        if status not in _ENOUGH:
+            unclean.append(f"{token.symbol} is {status.label.lower()}.")
+    grave = open_breaks().filter(token__in=tokens, severity__in=_GRAVE)
+    return unclean + [f"{found} is open." for found in grave]
 
 
 def lines_of(run: Run) -> QuerySet[Line]:
@@ -78,11 +133,29 @@ def still_seen(break_: Break) -> bool:
     return newest.pk == break_.last_seen_run_id or not _could_find(newest, break_)
 
 
+def with_gone_since(breaks: QuerySet[Break]) -> QuerySet[Break]:
+    """Add `gone_since` to open breaks: the first run that could have found it again and did not.
+
+    None while the newest run that could look still finds it, and for breaks that have ended.
+    """
+    lines = Line.objects.filter(
+        result__token=OuterRef("token"),
+        result__run__as_of__gt=OuterRef("last_seen_at"),
+        code=OuterRef("shown_by"),
+        quantity__isnull=False,
+    )
+    first = lines.order_by("result__run__as_of").values("result__run__as_of")[:1]
+    shown_by = Case(
+        *(When(code=code, then=Value(line)) for code, line in _SHOWN_BY.items()),
+        default=Value(_ALWAYS_KNOWN),
+    )
+    gone = Case(When(state=BreakState.OPEN, then=Subquery(first)), default=None)
+    return breaks.annotate(shown_by=shown_by).annotate(gone_since=gone)
+
+
 def _could_find(run: Run, break_: Break) -> bool:
     """Say whether `run` knew the line that would show the break: silence does not mean gone."""
-    shown_by = _SHOWN_BY.get(BreakCode(break_.code))
-    if shown_by is None:
-        return True
+    shown_by = _SHOWN_BY.get(BreakCode(break_.code), _ALWAYS_KNOWN)
     lines = Line.objects.filter(result__run=run, result__token=break_.token, code=shown_by)
     return lines.filter(quantity__isnull=False).exists()
 
@@ -98,6 +171,23 @@ def paid_not_minted(tokens: Sequence[Token]) -> QuerySet[IssuanceRequest]:
         .defer("instruction__evidence__raw")
         .order_by("requested_at", "id")
     )
+
+
+def burned_not_delivered(tokens: Sequence[Token]) -> QuerySet[RedemptionRequest]:
+    """Return the redemptions whose burn is booked and whose shares nobody was told to deliver."""
+    return (
+        RedemptionRequest.objects.filter(
+            token__in=tokens, burn_intent__state=IntentState.BOOKED, instruction=None
+        )
+        .select_related("burn_intent__event", "deployment__network")
+        .order_by("requested_at", "id")
+    )
+
+
+def minters_in_use() -> Mapping[UUID, str]:
+    """Return the address that mints for us on each network, by the network's id."""
+    accounts = SignerAccount.objects.filter(purpose=SignerPurpose.MINTER, retired_at=None)
+    return dict(accounts.order_by().values_list("network_id", "address"))
 
 
 def unmatched_mints(tokens: Sequence[Token]) -> QuerySet[ChainEvent]:

@@ -3,9 +3,6 @@ from typing import Final
 
 import pytest
 
-from issuer.approvals.errors import PersonRequired, ProposalOpen, SamePerson
-from issuer.approvals.models import Approval, Proposal
-from issuer.approvals.states import ProposalState
 from issuer.audit.models import AuditEvent
 from issuer.events.models import Event
 from issuer.foundation.actors import system
@@ -125,84 +122,6 @@ class TestReleaseHold:
 
         assert refusal.value.facts == {"released_at": "2026-11-20T15:00:00.000000Z"}
         assert AuditEvent.objects.count() == 1
-
-    def test_voids_what_is_proposed_for_it(self, at: datetime) -> None:
-        hold = make.hold(ScopeKind.TOKEN, TOKEN)
-        proposal = services.propose_release(
-            hold.pk, explanation="Over.", actor=people.staff_actor(Role.APPROVER), at=at
-        )
-
-        services.release_hold(hold.pk, actor=ACTOR, at=at)
-
-        proposal.refresh_from_db()
-        assert proposal.state == ProposalState.VOIDED
-
-
-class TestProposeRelease:
-    def test_binds_what_is_released_and_why(self, at: datetime) -> None:
-        hold = make.hold(ScopeKind.TOKEN, TOKEN, cause=Cause.PERSON)
-
-        proposal = services.propose_release(
-            hold.pk,
-            explanation="The key was found.",
-            actor=people.staff_actor(Role.APPROVER),
-            at=at,
-        )
-
-        assert proposal.payload == {
-            "hold": str(hold.pk),
-            "scope": f"TOKEN:{TOKEN}",
-            "effect": "HALTED",
-            "reason": "The books and the chain differ.",
-            "explanation": "The key was found.",
-        }
-        hold.refresh_from_db()
-        assert hold.released_at is None
-
-    def test_refuses_an_actor_who_is_no_person(self, at: datetime) -> None:
-        hold = make.hold(ScopeKind.TOKEN, TOKEN, cause=Cause.PERSON)
-
-        with pytest.raises(PersonRequired):
-            services.propose_release(hold.pk, explanation="Over.", actor=ACTOR, at=at)
-
-        assert not Proposal.objects.exists()
-
-    def test_refuses_a_second_proposal(self, at: datetime) -> None:
-        hold = make.hold(ScopeKind.TOKEN, TOKEN, cause=Cause.PERSON)
-        officer = people.staff_actor(Role.APPROVER)
-        services.propose_release(hold.pk, explanation="Over.", actor=officer, at=at)
-
-        with pytest.raises(ProposalOpen):
-            services.propose_release(hold.pk, explanation="Again.", actor=officer, at=at)
-
-        assert Proposal.objects.count() == 1
-
-
-class TestConfirmRelease:
-    def test_lets_another_person_release_the_hold(self, at: datetime) -> None:
-        hold = make.hold(ScopeKind.TOKEN, TOKEN, cause=Cause.PERSON)
-        proposal = services.propose_release(
-            hold.pk, explanation="Found.", actor=people.staff_actor(Role.APPROVER), at=at
-        )
-        checker = people.staff_actor(Role.APPROVER)
-
-        services.confirm_release(proposal, actor=checker, at=at)
-
-        hold.refresh_from_db()
-        assert (hold.released_by, hold.released_at) == (str(checker), at)
-        assert Approval.objects.get().approver_id == checker.person
-
-    def test_refuses_the_person_who_proposed_it(self, at: datetime) -> None:
-        hold = make.hold(ScopeKind.TOKEN, TOKEN, cause=Cause.PERSON)
-        maker = people.staff_actor(Role.APPROVER)
-        proposal = services.propose_release(hold.pk, explanation="Found.", actor=maker, at=at)
-
-        with pytest.raises(SamePerson):
-            services.confirm_release(proposal, actor=maker, at=at)
-
-        hold.refresh_from_db()
-        assert hold.released_at is None
-        assert not Approval.objects.exists()
 
 
 class TestRequireOpen:

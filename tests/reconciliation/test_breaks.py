@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from issuer.approvals import selectors as proposals
 from issuer.approvals.errors import PersonRequired, ProposalChanged, ProposalOpen, SamePerson
 from issuer.approvals.models import Proposal
 from issuer.approvals.states import ProposalState
@@ -24,6 +25,12 @@ pytestmark = pytest.mark.django_db
 ONE = 10**18
 MINUTE = timedelta(minutes=1)
 WHY = "Five tokens that were minted by mistake have been burned."
+
+
+def seen(found: Break) -> str:
+    """The hash of what is proposed for a break, as a page shows it."""
+    proposal = proposals.open_proposal(found, services.CLOSE)
+    return "0" * 64 if proposal is None else proposal.payload_hash
 
 
 @pytest.fixture
@@ -55,7 +62,7 @@ def over(world: tuple[Token, Deployment], at: datetime) -> Break:
 
 
 class TestAGraveBreak:
-    @pytest.mark.parametrize("code", ["UNA-MINT", "SUP-OVER", "BAK-SHORT", "CUS-SHORT"])
+    @pytest.mark.parametrize("code", ["UNA-MINT", "CHN-UNK", "SUP-OVER", "BAK-SHORT", "CUS-SHORT"])
     def test_is_cleared_by_no_run(self, code: str, at: datetime) -> None:
         token, _, _ = reserves.backed_token(at=at)
         found = reconciliation.break_(token, code=BreakCode(code))
@@ -147,7 +154,9 @@ class TestConfirmCloseBreak:
     ) -> None:
         services.propose_close_break(over.pk, explanation=WHY, actor=officer, at=at)
 
-        services.confirm_close_break(over.pk, actor=approver, at=at + 2 * MINUTE)
+        services.confirm_close_break(
+            over.pk, payload_hash=seen(over), actor=approver, at=at + 2 * MINUTE
+        )
 
         over.refresh_from_db()
         assert (over.state, over.explanation) == (BreakState.CLOSED, WHY)
@@ -162,13 +171,24 @@ class TestConfirmCloseBreak:
         services.propose_close_break(over.pk, explanation=WHY, actor=officer, at=at)
 
         with pytest.raises(SamePerson):
-            services.confirm_close_break(over.pk, actor=officer, at=at)
+            services.confirm_close_break(over.pk, payload_hash=seen(over), actor=officer, at=at)
 
+        self.assert_open(over)
+
+    def test_refuses_who_saw_something_else(
+        self, over: Break, officer: Actor, approver: Actor, at: datetime
+    ) -> None:
+        services.propose_close_break(over.pk, explanation=WHY, actor=officer, at=at)
+
+        with pytest.raises(ProposalChanged) as refusal:
+            services.confirm_close_break(over.pk, payload_hash="f" * 64, actor=approver, at=at)
+
+        assert refusal.value.facts == {"proposed": seen(over), "found": "f" * 64}
         self.assert_open(over)
 
     def test_refuses_what_nobody_proposed(self, over: Break, approver: Actor, at: datetime) -> None:
         with pytest.raises(errors.CloseNotProposed):
-            services.confirm_close_break(over.pk, actor=approver, at=at)
+            services.confirm_close_break(over.pk, payload_hash=seen(over), actor=approver, at=at)
 
         self.assert_open(over)
 
@@ -185,12 +205,16 @@ class TestConfirmCloseBreak:
         reconciliation.run(world[0].program, at=at + 2 * MINUTE)
 
         with pytest.raises(errors.BreakStillSeen):
-            services.confirm_close_break(over.pk, actor=approver, at=at + 2 * MINUTE)
+            services.confirm_close_break(
+                over.pk, payload_hash=seen(over), actor=approver, at=at + 2 * MINUTE
+            )
 
         reserves.supply(world[1], Decimal(0), at=at)
         reconciliation.run(world[0].program, at=at + 3 * MINUTE)
         with pytest.raises(ProposalChanged):
-            services.confirm_close_break(over.pk, actor=approver, at=at + 3 * MINUTE)
+            services.confirm_close_break(
+                over.pk, payload_hash=seen(over), actor=approver, at=at + 3 * MINUTE
+            )
 
         self.assert_open(over)
 
@@ -201,7 +225,7 @@ class TestConfirmCloseBreak:
         mint = Break.objects.get(code=BreakCode.UNA_MINT)
 
         services.propose_close_break(mint.pk, explanation=WHY, actor=officer, at=at)
-        services.confirm_close_break(mint.pk, actor=approver, at=at)
+        services.confirm_close_break(mint.pk, payload_hash=seen(mint), actor=approver, at=at)
         reconciliation.run(token.program, at=at + MINUTE)
 
         assert Break.objects.get(code=BreakCode.UNA_MINT).state == BreakState.CLOSED

@@ -1,6 +1,6 @@
-"""Breaks: opened and cleared by runs, and the grave ones closed by two persons."""
+"""Breaks closed by two persons, the grave ones by nobody else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -9,27 +9,16 @@ from django.db import transaction
 
 from issuer.approvals import selectors as proposals
 from issuer.approvals import services as approvals
+from issuer.approvals.errors import ProposalChanged
 from issuer.approvals.models import Proposal
-from issuer.audit import services as audit
 from issuer.foundation.actors import Actor
 from issuer.foundation.quantities import to_text
-from issuer.foundation.transactions import require_transaction
-from issuer.instruments.models import Token
 from issuer.reconciliation import errors, selectors
-from issuer.reconciliation.findings import (
-    CLOSED_BY_PERSONS_ONLY,
-    Finding,
-    findings_of,
-    judged,
-)
-from issuer.reconciliation.legs import FoundToken
-from issuer.reconciliation.models import Break, Run
-from issuer.reconciliation.states import BreakCode, BreakState, BreakStep
+from issuer.reconciliation.models import Break
+from issuer.reconciliation.services._steps import take
+from issuer.reconciliation.states import BreakState, BreakStep
 
 CLOSE: Final = "break.close"
-
-#: Token, code and subject: what makes two findings the same break.
-_Cause = tuple[UUID, str, str]
 
 
 @transaction.atomic
@@ -53,8 +42,11 @@ def propose_close_break(
 
 
 @transaction.atomic
-def confirm_close_break(break_id: UUID, *, actor: Actor, at: datetime) -> Break:
+def confirm_close_break(break_id: UUID, *, payload_hash: str, actor: Actor, at: datetime) -> Break:
     """Close a break as another person proposed it.
+
+    `payload_hash` is that of the payload which the person saw. What a critical break holds shut
+    stays so until two persons resume; what others do ends with them.
 
     Raises:
         BreakMissing: if there is no such break.
@@ -63,15 +55,23 @@ def confirm_close_break(break_id: UUID, *, actor: Actor, at: datetime) -> Break:
         CloseNotProposed: if nobody has proposed it.
         PersonRequired: if `actor` is nobody's login.
         SamePerson: if `actor` is the person who proposed it.
-        ProposalChanged: if the break is not what it was when it was proposed.
+        ProposalChanged: if the person saw something else, or the break is not what it was when
+            it was proposed.
     """
     found = _lock(break_id)
     _require_closable(found)
     proposal = _proposal(found)
+    if payload_hash != proposal.payload_hash:
+        raise ProposalChanged(
+            "What you saw is not what is proposed now; look at it again.",
+            proposed=proposal.payload_hash,
+            found=payload_hash[:64],
+        )
     explanation: str = proposal.payload["explanation"]
     payload = _payload(found, explanation)
     approvals.confirm(proposal.pk, payload=payload, actor=actor, at=at)
-    return _take(BreakStep.CLOSE, found, actor=actor, at=at, ended_at=at, explanation=explanation)
+    take(BreakStep.CLOSE, [found], actor=actor, at=at, ended_at=at, explanation=explanation)
+    return found
 
 
 @transaction.atomic
@@ -85,43 +85,6 @@ def decline_close_break(break_id: UUID, *, reason: str, actor: Actor, at: dateti
     """
     proposal = _proposal(_lock(break_id))
     return approvals.decline(proposal.pk, reason=reason, actor=actor, at=at)
-
-
-def record_findings(
-    run: Run, found: Sequence[FoundToken], *, actor: Actor, at: datetime
-) -> tuple[int, int]:
-    """Open, refresh and clear the breaks of a run's tokens; return how many opened and cleared.
-
-    A break clears when the run could have seen it and did not, unless only persons may close it.
-    """
-    require_transaction()
-    tokens = {one.figures.token.pk: one.figures.token for one in found}
-    rows = (
-        Break.objects.select_for_update(of=("self",))
-        .select_related("token")
-        .filter(token__in=tokens, state=BreakState.OPEN)
-    )
-    open_breaks: dict[_Cause, Break] = {
-        (row.token_id, row.code, row.subject): row for row in rows.order_by("pk")
-    }
-    opened = 0
-    for one in found:
-        token = one.figures.token
-        for finding in findings_of(one):
-            row = open_breaks.pop((token.pk, finding.code, finding.subject), None)
-            if row is None:
-                _open(token, finding, run, actor=actor, at=at)
-                opened += 1
-            else:
-                _see_again(row, finding, run, actor=actor, at=at)
-    judged_codes = {one.figures.token.pk: judged(one) for one in found}
-    cleared = 0
-    for row in open_breaks.values():
-        code = BreakCode(row.code)
-        if code in judged_codes[row.token_id] and code not in CLOSED_BY_PERSONS_ONLY:
-            _take(BreakStep.CLEAR, row, actor=actor, at=at, ended_at=at, ended_run=run)
-            cleared += 1
-    return opened, cleared
 
 
 def _lock(break_id: UUID) -> Break:
@@ -159,59 +122,3 @@ def _payload(found: Break, explanation: str) -> Mapping[str, Any]:
         "opened_at": found.opened_at,
         "explanation": explanation,
     }
-
-
-def _open(token: Token, finding: Finding, run: Run, *, actor: Actor, at: datetime) -> None:
-    row = Break.objects.create(
-        token=token,
-        code=finding.code,
-        severity=finding.severity,
-        subject=finding.subject,
-        quantity=finding.quantity,
-        unit=finding.unit,
-        detail=finding.detail,
-        opened_run=run,
-        opened_at=at,
-        last_seen_run=run,
-        last_seen_at=at,
-    )
-    _record("open", row, actor=actor, at=at, severity=finding.severity.value)
-
-
-def _see_again(row: Break, finding: Finding, run: Run, *, actor: Actor, at: datetime) -> None:
-    if row.severity != finding.severity:
-        _record("regrade", row, actor=actor, at=at, severity=finding.severity.value)
-    row.severity = finding.severity
-    row.quantity = finding.quantity
-    row.detail = finding.detail
-    row.last_seen_run = run
-    row.last_seen_at = at
-    row.save(update_fields=["severity", "quantity", "detail", "last_seen_run", "last_seen_at"])
-
-
-def _take(step: BreakStep, row: Break, *, actor: Actor, at: datetime, **columns: Any) -> Break:
-    """Take a step with a locked break: the only writer of `state`."""
-    require_transaction()
-    step.value.check(BreakState(row.state))
-    row.state = step.value.destination
-    for name, value in columns.items():
-        setattr(row, name, value)
-    row.save(update_fields=["state", *columns])
-    if step is BreakStep.CLEAR:
-        reason = "A later run does not find the difference."
-        approvals.void_open(subject=row, action=CLOSE, reason=reason, actor=actor, at=at)
-    _record(step.name.lower(), row, actor=actor, at=at)
-    return row
-
-
-def _record(verb: str, row: Break, *, actor: Actor, at: datetime, **facts: str) -> None:
-    audit.record(
-        f"break.{verb}",
-        subject=row,
-        actor=actor,
-        at=at,
-        token=row.token.symbol,
-        code=row.code,
-        quantity="" if row.quantity is None else to_text(row.quantity),
-        **facts,
-    )

@@ -1,7 +1,7 @@
 """Reconciling a program: read everything as of one instant, compare, write down what was found."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -13,14 +13,15 @@ from issuer.audit import services as audit
 from issuer.chain.models import ChainEvent
 from issuer.foundation.actors import Actor
 from issuer.foundation.quantities import to_text
+from issuer.foundation.transactions import one_snapshot
 from issuer.instruments import selectors as instruments
 from issuer.parties.models import Program
-from issuer.primary_market.models import IssuanceRequest
+from issuer.primary_market.models import IssuanceRequest, RedemptionRequest
 from issuer.reconciliation import errors, selectors
 from issuer.reconciliation.findings import unmatched_subject
 from issuer.reconciliation.legs import LINES, TOTALS, FoundToken, reconcile_token
 from issuer.reconciliation.models import Item, Line, Run, TokenResult
-from issuer.reconciliation.services._breaks import record_findings
+from issuer.reconciliation.services._findings import record_findings
 from issuer.reserves import selectors as reserves
 from issuer.reserves.figures import TokenFigures
 
@@ -42,9 +43,10 @@ def reconcile(program: Program, *, actor: Actor, at: datetime) -> Run:
         newest = selectors.newest_run(program)
         if newest is not None and newest.as_of > at:
             raise errors.RunOutdated(f"The newest run is {newest}.", run=str(newest.pk))
-        with _one_snapshot():
+        with one_snapshot():
             found = _read(program, at)
-        return _write(program, found, actor=actor, at=at)
+            minters = selectors.minters_in_use()
+        return _write(program, found, minters, actor=actor, at=at)
 
 
 def _read(program: Program, at: datetime) -> list[FoundToken]:
@@ -58,15 +60,30 @@ def _read(program: Program, at: datetime) -> list[FoundToken]:
     paid: dict[UUID, list[IssuanceRequest]] = defaultdict(list)
     for request in selectors.paid_not_minted(tokens):
         paid[request.token_id].append(request)
+    undelivered: dict[UUID, list[RedemptionRequest]] = defaultdict(list)
+    for redemption in selectors.burned_not_delivered(tokens):
+        undelivered[redemption.token_id].append(redemption)
     figures = reserves.figures_of(tokens, at=at)
     return [
-        reconcile_token(figures[token.pk], paid=paid[token.pk], unmatched=unmatched[token.pk])
+        reconcile_token(
+            figures[token.pk],
+            paid=paid[token.pk],
+            undelivered=undelivered[token.pk],
+            unmatched=unmatched[token.pk],
+        )
         for token in tokens
     ]
 
 
 @transaction.atomic
-def _write(program: Program, found: Sequence[FoundToken], *, actor: Actor, at: datetime) -> Run:
+def _write(
+    program: Program,
+    found: Sequence[FoundToken],
+    minters: Mapping[UUID, str],
+    *,
+    actor: Actor,
+    at: datetime,
+) -> Run:
     run = Run.objects.create(program=program, as_of=at, started_by=str(actor), recorded_at=at)
     results = [_result(run, one) for one in found]
     TokenResult.objects.bulk_create(results, batch_size=_BATCH)
@@ -77,7 +94,7 @@ def _write(program: Program, found: Sequence[FoundToken], *, actor: Actor, at: d
             items += listed
     Line.objects.bulk_create(lines, batch_size=_BATCH)
     Item.objects.bulk_create(items, batch_size=_BATCH)
-    opened, cleared = record_findings(run, found, actor=actor, at=at)
+    opened, cleared = record_findings(run, found, minters=minters, actor=actor, at=at)
     audit.record(
         "reconciliation.run",
         subject=run,
@@ -170,6 +187,7 @@ def _evidence(figures: TokenFigures) -> dict[str, Any]:
             "tokens_outstanding": to_text(figures.outstanding),
             "shares_owed_on_tokens": to_text(figures.owed_on_tokens),
             "shares_paid_not_minted": to_text(figures.paid_not_minted),
+            "shares_burned_not_delivered": to_text(figures.burned_not_delivered),
             "shares_own": to_text(figures.own),
             "shares_reserved": to_text(figures.reserved),
         },
@@ -195,15 +213,3 @@ def _alone(program: Program) -> Iterator[None]:
         if kind == "lock":
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
-
-
-@contextmanager
-def _one_snapshot() -> Iterator[None]:
-    """Let all that is read be of one instant; inside a transaction, the caller has chosen."""
-    if connection.in_atomic_block:
-        yield
-        return
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield
