@@ -353,6 +353,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "custody.statements": _beat("custody.tasks.collect_statements", seconds=60),
     "custody.ageing": _beat("custody.tasks.age_instructions", seconds=300, sandbox_seconds=5),
     "chain.scan": _beat("chain.tasks.scan_networks", seconds=15),
+    "chain.acts": _beat("chain.tasks.advance_acts", seconds=15),
     "chain.intents": _beat("chain.tasks.advance_intents", seconds=15),
     "primary_market.requests": _beat("primary_market.tasks.advance_requests", seconds=15),
     "reconciliation": _beat(
@@ -379,18 +380,24 @@ if SANDBOX:  # the demo world's own chain, and the second of the keys that every
         "eip155:31338": {"rpc_urls": [f"http://127.0.0.1:{SECOND_ANVIL_PORT}"]},
     } | NETWORKS
     # The keys that every anvil prints; they guard nothing.
-    SANDBOX_KEYS: dict[str, list[str]] = {
+    _ANVIL_KEYS: dict[str, list[str]] = {
         "ADMIN": ["0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"],
-        "MINTER": [
-            "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
-            "0x92db14e403b83dfe3df233f83dfa3a0d7096f21ca9b0d6d6b8d88b2b4ec1564e",
-        ],
+        "MINTER": ["0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"],
         "PAUSER": ["0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a"],
         "SEIZER": ["0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6"],
         "BURNER": ["0x47e179ec197488593b187f80a00eb0da91f1b9d0b13f8733639f19c30a34926a"],
         "MULTIPLIER": ["0x8b3a350cf5c34c9194ca85829a2df0ec3153be0318b5e2d3348e872092edffba"],
     }
-    SIGNER_KEYS = dict.fromkeys(("eip155:31337", "eip155:31338"), SANDBOX_KEYS) | SIGNER_KEYS
+    # The second chain has a minter of its own, and its successor, for the story in which a thief
+    # has the first.
+    _SECOND_MINTERS = [
+        "0x4bbbf85ce3377467afe5d46f804f221813b2bb87f24d81f60f1fcdbf7cbf4356",
+        "0xdbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97",
+    ]
+    SIGNER_KEYS = {
+        "eip155:31337": _ANVIL_KEYS,
+        "eip155:31338": _ANVIL_KEYS | {"MINTER": _SECOND_MINTERS},
+    } | SIGNER_KEYS
 
 
 # --- Custodians

@@ -54,9 +54,11 @@ AREAS: Final = (
         "Chains",
         "link",
         (
+            ("Contract acts", "chain.contractact"),
             ("Transactions", "chain.transactionintent"),
             ("Supply", "chain.supplysnapshot"),
             ("Events", "chain.chainevent"),
+            ("Signers", "chain.signeraccount"),
             ("Trouble", "chain.networktrouble"),
         ),
     ),

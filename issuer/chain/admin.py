@@ -1,17 +1,31 @@
 """What chains said and what we said to them, as staff see it."""
 
+from typing import Final
+
 from django.contrib import admin
+from django.template.loader import render_to_string
 from unfold.admin import ModelAdmin, TabularInline
 
+from issuer.chain import forms, selectors, services
 from issuer.chain.models import (
     ChainEvent,
+    ContractAct,
+    ContractActTransition,
+    ContractCall,
     IntentTransition,
     NetworkTrouble,
+    SignerAccount,
     SupplySnapshot,
     TransactionAttempt,
     TransactionIntent,
 )
+from issuer.chain.payload import act_payload
+from issuer.chain.states import ActState
 from issuer.foundation.admin import ReadOnlyAdmin
+from issuer.people.acts import Act, ActsAdmin, ReasonForm, SeenForm
+
+PROPOSE: Final = "chain.propose_contractact"
+CONFIRM: Final = "chain.confirm_contractact"
 
 
 @admin.register(SupplySnapshot)
@@ -87,3 +101,116 @@ class TransactionIntentAdmin(ReadOnlyAdmin, ModelAdmin):
     readonly_fields = ("state",)
     inlines = (TransactionAttemptInline, IntentTransitionInline)
     show_full_result_count = False
+
+
+@admin.register(SignerAccount)
+class SignerAccountAdmin(ReadOnlyAdmin, ModelAdmin):
+    """Who signs for what on each network, and who did; the keys are not here."""
+
+    list_display = ("network", "purpose", "address", "appointed_at", "retired_at")
+    list_filter = ("network", "purpose")
+    list_select_related = ("network",)
+    search_fields = ("address",)
+    ordering = ("network", "purpose", "-appointed_at")
+    show_full_result_count = False
+
+
+def _waits(act: ContractAct) -> bool:
+    return act.state == ActState.PROPOSED
+
+
+def _can_be_given_up(act: ContractAct) -> bool:
+    return act.state == ActState.APPROVED and not selectors.is_under_way(act)
+
+
+def _to_be_signed(act: ContractAct) -> str:
+    """Return what one approves: everything that decides what is called, and its hash."""
+    proposal = selectors.open_proposal(act)
+    payload = {name.replace("_", " "): value for name, value in act_payload(act).items() if value}
+    context = {"payload": payload, "sha256": proposal.payload_hash if proposal else ""}
+    return render_to_string("chain/to_be_signed.html", context)
+
+
+def _seen(act: ContractAct) -> dict[str, str]:
+    proposal = selectors.open_proposal(act)
+    return {"payload_hash": proposal.payload_hash if proposal else ""}
+
+
+ACTS: Final = (
+    Act(
+        name="confirm",
+        label="Confirm",
+        consequence="You approve what stands here, to the byte. It is signed and sent at once, "
+        "and cannot be taken back. A role that is granted or revoked changes who signs for us "
+        "from now on.",
+        permission=CONFIRM,
+        take=lambda row, **asked: services.confirm_act(row.pk, **asked),
+        form=SeenForm,
+        offered=_waits,
+        shown=_to_be_signed,
+        initial=_seen,
+        grave=True,
+    ),
+    Act(
+        name="decline",
+        label="Decline",
+        consequence="The act is given up; nothing is signed.",
+        permission=CONFIRM,
+        take=lambda row, **asked: services.decline_act(row.pk, **asked),
+        form=ReasonForm,
+        offered=_waits,
+    ),
+    Act(
+        name="give-up",
+        label="Give up",
+        consequence="What of the act is not signed yet never is. What a contract has done already "
+        "stays done.",
+        permission=CONFIRM,
+        take=lambda row, **asked: services.fail_act(row.pk, **asked),
+        form=ReasonForm,
+        offered=_can_be_given_up,
+        grave=True,
+    ),
+)
+
+
+class ContractCallInline(ReadOnlyAdmin, TabularInline):
+    """What an act does to each contract."""
+
+    model = ContractCall
+    fields = ("deployment", "intent", "refusal")
+    readonly_fields = fields
+    extra = 0
+
+
+class ContractActTransitionInline(ReadOnlyAdmin, TabularInline):
+    """The history of an act."""
+
+    model = ContractActTransition
+    fields = ("occurred_at", "step", "origin", "destination", "actor")
+    readonly_fields = fields
+    extra = 0
+
+
+@admin.register(ContractAct)
+class ContractActAdmin(ActsAdmin, ModelAdmin):
+    """One person proposes what contracts are to do, another confirms it; nobody edits an act."""
+
+    list_display = ("kind", "network", "account", "role", "state", "proposed_at")
+    list_filter = ("kind", "state", "network")
+    list_select_related = ("network",)
+    search_fields = ("account", "calls__intent__attempts__transaction_hash")
+    date_hierarchy = "proposed_at"
+    ordering = ("-proposed_at", "-id")
+    readonly_fields = ("state",)
+    show_full_result_count = False
+    inlines = (ContractCallInline, ContractActTransitionInline)
+    opening = Act(
+        name="propose",
+        label="Propose an act",
+        consequence="Nothing is signed until another person has confirmed it.",
+        permission=PROPOSE,
+        take=lambda _, **asked: services.propose_act(**asked),
+        form=forms.ProposeActForm,
+    )
+    acts = ACTS

@@ -1,5 +1,6 @@
 """What we have token contracts do: each call by its name, whom it concerns and its bytes."""
 
+from calendar import timegm
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -8,9 +9,10 @@ from uuid import UUID
 from eth_utils.address import to_checksum_address
 
 from issuer.chain import token_contract
-from issuer.chain.models import TransactionIntent
+from issuer.chain.models import ContractCall, TransactionIntent
 from issuer.chain.request_ids import request_id_bytes32
 from issuer.chain.states import PURPOSES, IntentKind, SignerPurpose
+from issuer.foundation import quantities
 
 ROLES: Final = {
     SignerPurpose.MINTER: token_contract.MINTER_ROLE,
@@ -93,7 +95,7 @@ def schedule_multiplier(*, value_base_units: int, effective_at: datetime) -> Cal
     `effective_at` is a whole second, which is all that contracts count.
     """
     assert effective_at.microsecond == 0, "contracts count whole seconds"
-    seconds = int(effective_at.timestamp())
+    seconds = timegm(effective_at.utctimetuple())
     return _call(IntentKind.SCHEDULE_MULTIPLIER, "setUIMultiplier", value_base_units, seconds)
 
 
@@ -115,6 +117,34 @@ def of_intent(intent: TransactionIntent) -> Call:
         base_units=intent.base_units,
         calldata=bytes(intent.calldata),
     )
+
+
+def of_act(call: ContractCall) -> Call:
+    """Return what an act has one contract do; where it takes a request id, it is the call's."""
+    act = call.act
+    match act.kind:
+        case IntentKind.BLOCK_ADDRESS:
+            return block(act.account)
+        case IntentKind.UNBLOCK_ADDRESS:
+            return unblock(act.account)
+        case IntentKind.SEIZE:
+            assert act.base_units is not None
+            return seize(holder=act.account, base_units=act.base_units, request_id=call.pk)
+        case IntentKind.GRANT_ROLE:
+            return grant(SignerPurpose(act.role), act.account)
+        case IntentKind.REVOKE_ROLE:
+            return revoke(SignerPurpose(act.role), act.account)
+        case IntentKind.SCHEDULE_MULTIPLIER:
+            assert act.multiplier is not None
+            assert act.effective_at is not None
+            value = quantities.to_base_units(act.multiplier, decimals=quantities.SCALE)
+            return schedule_multiplier(value_base_units=value, effective_at=act.effective_at)
+        case IntentKind.PAUSE:
+            return pause()
+        case IntentKind.UNPAUSE:
+            return unpause()
+        case _:
+            raise AssertionError(f"{act.kind} is no kind of acts")
 
 
 def _call(

@@ -3,8 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 
+from issuer.approvals import selectors as approvals
+from issuer.approvals.models import Proposal
 from issuer.chain.models import (
     ChainEvent,
     ContractAct,
@@ -14,7 +16,9 @@ from issuer.chain.models import (
     SupplySnapshot,
     TransactionIntent,
 )
+from issuer.chain.payload import CONFIRM_ACT
 from issuer.chain.states import (
+    FAILED_STATES,
     FINAL_ACT_STATES,
     LIVE_STATES,
     ActState,
@@ -99,6 +103,29 @@ def unsigned_calls(act: ContractAct) -> QuerySet[ContractCall]:
     )
 
 
+def open_proposal(act: ContractAct) -> Proposal | None:
+    """Return the proposal of `act` that waits for another person, if it does; with its hash."""
+    return approvals.open_proposal(act, CONFIRM_ACT)
+
+
+def failures_of(act: ContractAct) -> list[str]:
+    """Return how the calls of `act` that have failed did."""
+    failed = act.calls.filter(intent__state__in=sorted(FAILED_STATES)).order_by("id")
+    return list(failed.values_list("intent__failure", flat=True))
+
+
+def is_under_way(act: ContractAct) -> bool:
+    """Return whether the chain may still carry a signed call of `act` out."""
+    return act.calls.filter(intent__state__in=sorted(LIVE_STATES)).exists()
+
+
+def seized_base_units(event: ChainEvent) -> int:
+    """Return how much of an unapproved mint has been seized, in final blocks."""
+    final = [IntentState.FINAL, IntentState.BOOKED]
+    seized = event.remedies.filter(calls__intent__state__in=final).aggregate(Sum("base_units"))
+    return int(seized["base_units__sum"] or 0)
+
+
 def final_unbooked(token: Token, kind: IntentKind = IntentKind.MINT) -> QuerySet[TransactionIntent]:
     """Return what of one kind, by default mints, is final for `token` but not in the books yet."""
     return TransactionIntent.objects.filter(
@@ -106,10 +133,17 @@ def final_unbooked(token: Token, kind: IntentKind = IntentKind.MINT) -> QuerySet
     ).select_related("deployment", "event")
 
 
+def mints_past_the_books() -> QuerySet[ChainEvent]:
+    """Return the final mints that no intent of ours explains, of whatever token, by their order."""
+    return (
+        ChainEvent.objects.filter(kind=EventKind.MINT, intent__isnull=True)
+        .select_related("deployment__network", "deployment__token")
+        .order_by("deployment_id", "block_number", "log_index")
+    )
+
+
 def unmatched_mints(token: Token) -> QuerySet[ChainEvent]:
     """Return the final mints of `token` that no intent of ours explains."""
     return (
-        ChainEvent.objects.filter(deployment__token=token, kind=EventKind.MINT, intent__isnull=True)
-        .select_related("deployment__network")
-        .order_by("block_number", "log_index")
+        mints_past_the_books().filter(deployment__token=token).order_by("block_number", "log_index")
     )

@@ -1,5 +1,6 @@
 """Reading chains and following what we told them, in the background."""
 
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -7,10 +8,11 @@ import structlog
 from celery import shared_task
 
 from issuer.chain import calls, registry, selectors, services
-from issuer.chain.errors import NetworkNotConfigured
-from issuer.chain.models import TransactionIntent
+from issuer.chain.errors import NetworkNotConfigured, TransactionRefusedByContract
+from issuer.chain.models import ContractAct, ContractCall, TransactionIntent
+from issuer.chain.states import ActState
 from issuer.foundation import clock
-from issuer.foundation.actors import system
+from issuer.foundation.actors import Actor, system
 from issuer.foundation.errors import DomainError
 from issuer.instruments.models import Deployment
 
@@ -83,3 +85,52 @@ def _advance(intent_id: UUID) -> None:
         services.bump_fees(intent_id, signer=signer, fees=prepared.fees, actor=actor, at=at)
     # Also what was sent before: a node that restarts forgets what it held.
     services.broadcast(intent_id, sender=chain, actor=actor, at=at)
+
+
+@shared_task(ignore_result=True, expires=EXPIRES_SECONDS)
+def advance_acts() -> None:
+    """Fan out one task per contract act that two persons agreed on and that has not ended."""
+    for act_id in selectors.unfinished_acts().values_list("pk", flat=True):
+        advance_act.apply_async(kwargs={"act_id": str(act_id)}, expires=EXPIRES_SECONDS)
+
+
+@shared_task(ignore_result=True, soft_time_limit=120, time_limit=150)
+def advance_act(*, act_id: str, **_future: object) -> None:
+    """Sign what of one act is not signed, or end it; safe to deliver more than once."""
+    act = ContractAct.objects.select_related("network").get(pk=act_id)
+    actor, at = system("chain.advance_act"), clock.now()
+    for call in selectors.unsigned_calls(act):
+        try:
+            _sign_call(call, actor=actor, at=at)
+        except TransactionRefusedByContract as refusal:
+            # The next round asks again: what it waits for may be on its way.
+            services.note_refusal(call.pk, reason=refusal.detail, actor=actor, at=at)
+        except DomainError as refusal:
+            logger.warning("chain.call_failed", call=str(call.pk), reason=refusal.detail)
+    act.refresh_from_db()
+    if act.state != ActState.SENT or selectors.is_under_way(act):
+        return
+    try:
+        _end(act, actor=actor, at=at)
+    except DomainError as refusal:
+        logger.warning("chain.act_failed", act=act_id, reason=refusal.detail)
+
+
+def _sign_call(call: ContractCall, *, actor: Actor, at: datetime) -> None:
+    network, what = call.deployment.network, calls.of_act(call)
+    signer = registry.signer_for(network, what.purpose)
+    prepared = services.prepare(
+        deployment=call.deployment,
+        call=what,
+        signer=signer,
+        reader=registry.reader_for(network),
+    )
+    services.sign_call(call.pk, signer=signer, prepared=prepared, actor=actor, at=at)
+
+
+def _end(act: ContractAct, *, actor: Actor, at: datetime) -> None:
+    failures = selectors.failures_of(act)
+    if failures:
+        services.fail_act(act.pk, reason=" ".join(failures), actor=actor, at=at)
+    else:
+        services.complete_act(act.pk, actor=actor, at=at)

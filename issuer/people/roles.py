@@ -32,6 +32,7 @@ MATRIX: Final[Mapping[Role, frozenset[str]]] = {
         {
             "api.issue_apikey",
             "attestation.propose_attestation",
+            "chain.propose_contractact",
             "custody.instruct_settlement",
             "custody.load_statement",
             "gate.place_hold",
@@ -48,6 +49,8 @@ MATRIX: Final[Mapping[Role, frozenset[str]]] = {
         {
             "attestation.confirm_attestation",
             "attestation.propose_attestation",
+            "chain.confirm_contractact",
+            "chain.propose_contractact",
             "gate.confirm_resume",
             "gate.place_hold",
             "gate.propose_resume",

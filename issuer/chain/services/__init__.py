@@ -1,5 +1,14 @@
 """Everything that writes what chains say, and what we say to them."""
 
+from issuer.chain.services._acts import (
+    complete_act,
+    confirm_act,
+    decline_act,
+    fail_act,
+    note_refusal,
+    propose_act,
+    sign_call,
+)
 from issuer.chain.services._intents import (
     Prepared,
     broadcast,
@@ -17,11 +26,18 @@ __all__ = [
     "appoint_signer",
     "broadcast",
     "bump_fees",
+    "complete_act",
+    "confirm_act",
+    "decline_act",
+    "fail_act",
+    "note_refusal",
     "note_trouble",
     "observe",
     "prepare",
+    "propose_act",
     "record_booked",
     "retire_signer",
     "scan_deployment",
     "sign",
+    "sign_call",
 ]
