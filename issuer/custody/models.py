@@ -230,7 +230,7 @@ class SettlementInstruction(models.Model):
                 condition=Q(
                     purpose__in=[Purpose.ISSUANCE, Purpose.REDEMPTION], request_id__isnull=False
                 )
-                | Q(purpose=Purpose.OWN_SHARES, request_id=None),
+                | ~Q(purpose__in=[Purpose.ISSUANCE, Purpose.REDEMPTION]) & Q(request_id=None),
             ),
             models.UniqueConstraint(
                 name="instruction_once_per_request_unless_cancelled",
@@ -243,7 +243,7 @@ class SettlementInstruction(models.Model):
             models.CheckConstraint(
                 name="instruction_delivers_for_redemptions_only",
                 condition=Q(direction=Direction.DELIVERY, purpose=Purpose.REDEMPTION)
-                | Q(direction=Direction.RECEIPT) & ~Q(purpose=Purpose.REDEMPTION),
+                | ~Q(direction=Direction.DELIVERY) & ~Q(purpose=Purpose.REDEMPTION),
             ),
         ]
 

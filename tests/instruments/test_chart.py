@@ -14,4 +14,4 @@ class TestChart:
         assert pending == "AAPLx/shares/pending-receipt/ACC-1"
 
     def test_gives_every_account_of_a_token_a_name_of_its_own(self) -> None:
-        assert len(chart.accounts_of(make.token())) == 6
+        assert len(chart.accounts_of(make.token())) == 7

@@ -508,7 +508,10 @@ class Migration(migrations.Migration):
                     models.Q(
                         ("purpose__in", ["ISSUANCE", "REDEMPTION"]), ("request_id__isnull", False)
                     ),
-                    models.Q(("purpose", "OWN_SHARES"), ("request_id", None)),
+                    models.Q(
+                        models.Q(("purpose__in", ["ISSUANCE", "REDEMPTION"]), _negated=True),
+                        ("request_id", None),
+                    ),
                     _connector="OR",
                 ),
                 name="instruction_for_a_request_names_it",
@@ -535,7 +538,7 @@ class Migration(migrations.Migration):
                 condition=models.Q(
                     models.Q(("direction", "DELIVERY"), ("purpose", "REDEMPTION")),
                     models.Q(
-                        ("direction", "RECEIPT"),
+                        models.Q(("direction", "DELIVERY"), _negated=True),
                         models.Q(("purpose", "REDEMPTION"), _negated=True),
                     ),
                     _connector="OR",
