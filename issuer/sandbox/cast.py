@@ -108,9 +108,6 @@ CUSTODIAN_CODE: Final = "harbor"
 PARTNER_CODE: Final = "meridian"
 LAPSED_CODE: Final = "lapsed"
 
-#: Which of anvil's funded accounts has which role of the token contracts.
-CHAIN_ADMIN, CHAIN_MINTER, CHAIN_PAUSER, CHAIN_SEIZER, CHAIN_BURNER, CHAIN_MULTIPLIER = range(6)
-
 
 def wallet_key(code: str) -> bytes:
     """Return the private key of a participant's wallet."""

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Final, TypeAlias
+from typing import Final
 
 from django.conf import settings
 from django.db import transaction
@@ -15,13 +15,12 @@ from issuer.api import services as keys
 from issuer.api.models import Scope
 from issuer.attestation import services as attestation
 from issuer.attestation import signers
-from issuer.chain import token_contract
 from issuer.custody import services as custody
 from issuer.custody.models import Purpose
 from issuer.foundation import actors, calendars
 from issuer.foundation.actors import Actor
 from issuer.instruments import services as instruments
-from issuer.instruments.models import Network, Token
+from issuer.instruments.models import Token
 from issuer.kyc import services as kyc
 from issuer.kyc.models import MediaType, RiskRating
 from issuer.parties import services as parties
@@ -29,17 +28,13 @@ from issuer.parties.models import AuthorizedParticipant, Custodian, LegalEntity,
 from issuer.people import services as people
 from issuer.people.actors import actor_of
 from issuer.people.models import User
-from issuer.sandbox import cast, market_clock
-from issuer.sandbox.anvil import Anvil
+from issuer.sandbox import cast, contracts, market_clock
 from issuer.sandbox.chains import CHAINS, DemoChain
+from issuer.sandbox.contracts import Contracts
 from issuer.sandbox.custodian import DemoCustodian
 
 ACTOR: Final = actors.system("sandbox")
-#: Address and block of each product's contract on one chain, by symbol.
-_Contracts: TypeAlias = Mapping[str, tuple[str, int]]
 OWN_SHARES: Final = Decimal(2)
-#: Minutes, not half an hour: nobody waits that long for a demo to notice a silent node.
-FINAL_AGE_MAX_SECONDS: Final = 300
 
 CRITERIA_TEXT: Final = """\
 1. Every token is owed as many shares as its multiplier says. What is owed is rounded up.
@@ -59,13 +54,9 @@ def build() -> str:
     day = market_clock.first_story_day()
     market_clock.advance_to(datetime.combine(day, market_clock.OPEN_AT))
     at = datetime.combine(day, market_clock.OPEN_AT)
-    contracts = {}
-    for chain in CHAINS:
-        anvil = chain.anvil()
-        anvil.follow(at)
-        contracts[chain] = _deploy(anvil)
+    deployed = {chain: contracts.deploy(chain, at=at) for chain in CHAINS}
     with transaction.atomic():
-        _populate(contracts, day=day, at=at)
+        _populate(deployed, day=day, at=at)
     return f"built; it is {at:%A %Y-%m-%d %H:%M}Z"
 
 
@@ -80,29 +71,7 @@ def throw_away() -> str:
     return "thrown away"
 
 
-def _deploy(anvil: Anvil) -> _Contracts:
-    """Deploy a contract per product and hand out its roles."""
-    accounts = anvil.accounts
-    admin = accounts[cast.CHAIN_ADMIN]
-    contracts = {}
-    for product in cast.PRODUCTS:
-        address = anvil.deploy_token(name=product.name, symbol=product.symbol, admin=admin)
-        block = anvil.height
-        for role, holder in (
-            (token_contract.MINTER_ROLE, cast.CHAIN_MINTER),
-            (token_contract.PAUSER_ROLE, cast.CHAIN_PAUSER),
-            (token_contract.SEIZER_ROLE, cast.CHAIN_SEIZER),
-            (token_contract.BURNER_ROLE, cast.CHAIN_BURNER),
-            (token_contract.MULTIPLIER_ROLE, cast.CHAIN_MULTIPLIER),
-        ):
-            grant = token_contract.calldata("grantRole", role, accounts[holder])
-            anvil.send(grant, sender=admin, to=address)
-        contracts[product.symbol] = address, block
-    anvil.finalize()
-    return contracts
-
-
-def _populate(contracts: Mapping[DemoChain, _Contracts], *, day: date, at: datetime) -> None:
+def _populate(deployed: Mapping[DemoChain, Contracts], *, day: date, at: datetime) -> None:
     users = {
         member.username: people.register_user(
             person_name=member.name,
@@ -119,7 +88,7 @@ def _populate(contracts: Mapping[DemoChain, _Contracts], *, day: date, at: datet
         public_key=signers.configured().public_key, valid_from=at, actor=ACTOR, at=at
     )
     before = datetime.combine(calendars.last_session(day - timedelta(days=1)), market_clock.OPEN_AT)
-    tokens = _tokens(program, custodian, contracts, at=before)
+    tokens = _tokens(program, custodian, deployed, at=before)
     _partner(program, users, at=at)
     _lapsed_partner(program, users, at=at)
     _own_shares(tokens[cast.PRODUCTS[0].symbol], custodian, traded=before, at=at)
@@ -166,11 +135,11 @@ def _company(company: cast.Company, *, at: datetime) -> LegalEntity:
 def _tokens(
     program: Program,
     custodian: Custodian,
-    contracts: Mapping[DemoChain, _Contracts],
+    deployed: Mapping[DemoChain, Contracts],
     *,
     at: datetime,
 ) -> Mapping[str, Token]:
-    networks = {chain: _network(chain, at=at) for chain in contracts}
+    networks = {chain: contracts.register_network(chain, actor=ACTOR, at=at) for chain in deployed}
     tokens = {}
     for product in cast.PRODUCTS:
         security = instruments.register_security(
@@ -193,7 +162,7 @@ def _tokens(
             at=at,
         )
         for chain, network in networks.items():
-            address, block = contracts[chain][product.symbol]
+            address, block = deployed[chain][product.symbol]
             instruments.register_deployment(
                 token=token,
                 network=network,
@@ -211,16 +180,6 @@ def _tokens(
         )
         tokens[product.symbol] = token
     return tokens
-
-
-def _network(chain: DemoChain, *, at: datetime) -> Network:
-    return instruments.register_network(
-        caip2=chain.caip2,
-        name=chain.name,
-        final_age_max_seconds=FINAL_AGE_MAX_SECONDS,
-        actor=ACTOR,
-        at=at,
-    )
 
 
 def _partner(program: Program, users: Mapping[str, User], *, at: datetime) -> None:

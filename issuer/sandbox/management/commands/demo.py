@@ -16,7 +16,8 @@ from issuer.operations.supervisor import CannotStart, Part, Step, Supervisor
 from issuer.sandbox import anvil, pager, world
 from issuer.sandbox.chains import CHAINS, DemoChain
 from issuer.sandbox.doors import DoorStuck
-from issuer.sandbox.story import Story, StoryStuck
+from issuer.sandbox.stage import StoryStuck
+from issuer.sandbox.story import Story
 
 #: Set for the process that `--once` starts in surroundings of its own.
 _OWN_SURROUNDINGS = "DEMO_IN_OWN_SURROUNDINGS"
