@@ -70,6 +70,11 @@ def may(permission: str) -> str:
     return " or ".join(roles)
 
 
+def acts_at_all(user: User) -> bool:
+    """Say whether there is anything that `user` may do, beyond looking."""
+    return any(user.has_perm(act) for acts in MATRIX.values() for act in acts)
+
+
 def split(tasks: list[Task], user: User) -> tuple[list[Task], list[Task]]:
     """Return the tasks that `user` can do, and those that wait for others."""
     mine = [

@@ -1,31 +1,30 @@
 """What Today shows: is everything covered, may tokens be issued, and what is under way."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Count, Min, Q
+from django.db.models import Min, Q
 
 from issuer.attestation.models import Attestation
 from issuer.attestation.states import AttestationState
 from issuer.backoffice import desk
 from issuer.backoffice.desk import Task
+from issuer.backoffice.flows import Flow, flows
+from issuer.backoffice.gates import NamedHold, named
 from issuer.backoffice.navigation import record_url
-from issuer.chain.models import TransactionIntent
-from issuer.chain.states import LIVE_STATES
 from issuer.custody.models import SettlementInstruction
 from issuer.custody.states import InstructionState
 from issuer.foundation.charts import LineChart, line_chart
 from issuer.gate.models import GateState, Hold, ScopeKind
 from issuer.gate.selectors import tightest
-from issuer.instruments.models import Network, Token
-from issuer.parties.models import Custodian, Program
+from issuer.instruments.models import Token
 from issuer.people.models import User
-from issuer.primary_market.models import IssuanceRequest
-from issuer.primary_market.states import FINAL_STATES, IssuanceState
+from issuer.reconciliation.history import FULL_COVER_BPS, standing_since
 from issuer.reconciliation.models import Break, Run, TokenResult
 from issuer.reconciliation.states import BreakState, Severity
 from issuer.reserves.cover import SEVERITY, Cover, CoverStatus
@@ -35,31 +34,35 @@ from issuer.reserves.selectors import covers_of
 #: How far back the little lines go.
 TREND_REACH: Final = timedelta(hours=24)
 TREND_WIDTH, TREND_HEIGHT = 96, 20
-FULL_COVER_BPS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class TokenToday:
-    """One token now. `lowest_bps` is since the last attestation; None without one."""
+    """One token now.
+
+    `since` is the first reconciliation that gave the answer which is given now, if it is a bad one
+    and a reconciliation has given it already. `lowest_bps` is since the last attestation; None
+    without one.
+    """
 
     token: Token
     cover: Cover
+    since: datetime | None
     gate: GateState
     trend: LineChart | None
     lowest_bps: int | None
 
     @property
+    def missing(self) -> Decimal | None:
+        """The shares that are owed and not held; None if the token is not short."""
+        if self.cover.status != CoverStatus.SHORT or self.cover.surplus is None:
+            return None
+        return -self.cover.surplus
+
+    @property
     def url(self) -> str:
         """Where the token is shown."""
         return record_url(Token._meta.label_lower, self.token.pk)
-
-
-@dataclass(frozen=True, slots=True)
-class HoldToday:
-    """A hold in force, and the name of what it shuts."""
-
-    hold: Hold
-    scope_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +74,13 @@ class BreakToday:
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
-    """How many of something are under way, and where they are listed."""
-
-    count: int
-    what: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
 class Today:
     """Everything on the index page, for one user."""
 
     at: datetime
     tokens: tuple[TokenToday, ...]
     reconciled_at: datetime | None
-    holds: tuple[HoldToday, ...]
+    holds: tuple[NamedHold, ...]
     mine: tuple[Task, ...]
     others: tuple[Task, ...]
     breaks: tuple[BreakToday, ...]
@@ -98,6 +92,23 @@ class Today:
         """The worst of the tokens; UNKNOWN if there are none."""
         statuses = (row.cover.status for row in self.tokens)
         return max(statuses, key=SEVERITY.index, default=CoverStatus.UNKNOWN)
+
+    @property
+    def gate(self) -> GateState:
+        """How far the programs are open; the tightest hold on one decides."""
+        on_programs = (row.hold for row in self.holds if row.hold.scope.kind == ScopeKind.PROGRAM)
+        return tightest(GateState(hold.effect) for hold in on_programs)
+
+    @property
+    def alarms(self) -> tuple[TokenToday, ...]:
+        """The tokens that are short, or of which nobody can tell."""
+        bad = {CoverStatus.SHORT, CoverStatus.UNKNOWN}
+        return tuple(row for row in self.tokens if row.cover.status in bad)
+
+    @property
+    def halts(self) -> tuple[NamedHold, ...]:
+        """The holds that let nothing through at all."""
+        return tuple(row for row in self.holds if row.hold.effect == GateState.HALTED)
 
     @property
     def lowest_now_bps(self) -> int | None:
@@ -117,6 +128,7 @@ def today(user: User, *, at: datetime) -> Today:
     holds = holds_on(tokens)
     trends = _trends(at)
     lowest = _lowest_since_attestation()
+    since = standing_since({token_id: cover.status for token_id, cover in covers.items()})
     mine, others = desk.split(desk.tasks(at=at), user)
     newest_run = Run.objects.order_by("-as_of").first()
     receipts = SettlementInstruction.objects.filter(
@@ -128,6 +140,7 @@ def today(user: User, *, at: datetime) -> Today:
             TokenToday(
                 token=token,
                 cover=covers[token.pk],
+                since=since.get(token.pk),
                 gate=tightest(GateState(hold.effect) for hold in holds[token.pk]),
                 trend=trends.get(token.pk),
                 lowest_bps=lowest.get(token.pk),
@@ -135,11 +148,17 @@ def today(user: User, *, at: datetime) -> Today:
             for token in tokens
         ),
         reconciled_at=None if newest_run is None else newest_run.as_of,
-        holds=tuple(_holds_in_force()),
+        holds=tuple(
+            named(
+                Hold.objects.filter(released_at=None)
+                .select_related("scope")
+                .order_by("placed_at", "id")
+            )
+        ),
         mine=tuple(mine),
         others=tuple(others),
         breaks=tuple(_open_breaks()),
-        flows=tuple(_flows()),
+        flows=tuple(flows()),
         next_settlement=receipts.aggregate(day=Min("settlement_date"))["day"],
     )
 
@@ -167,45 +186,12 @@ def _lowest_since_attestation() -> dict[UUID, int | None]:
     return dict(results.annotate(low=Min("cover_bps")))
 
 
-def _holds_in_force() -> Iterable[HoldToday]:
-    holds = list(
-        Hold.objects.filter(released_at=None).select_related("scope").order_by("placed_at", "id")
-    )
-    ids = [hold.scope.subject_id for hold in holds]
-    names: dict[ScopeKind, Mapping[UUID, str]] = {
-        ScopeKind.PROGRAM: dict(Program.objects.filter(pk__in=ids).values_list("pk", "name")),
-        ScopeKind.TOKEN: dict(Token.objects.filter(pk__in=ids).values_list("pk", "symbol")),
-        ScopeKind.NETWORK: dict(Network.objects.filter(pk__in=ids).values_list("pk", "name")),
-        ScopeKind.CUSTODIAN: dict(
-            Custodian.objects.filter(pk__in=ids).values_list("pk", "entity__name")
-        ),
-    }
-    for hold in holds:
-        name = names[ScopeKind(hold.scope.kind)].get(hold.scope.subject_id, str(hold.scope))
-        yield HoldToday(hold, name)
-
-
 def _open_breaks() -> Iterable[BreakToday]:
     """Return the open breaks, the gravest first, of those the oldest."""
     found = Break.objects.filter(state=BreakState.OPEN).select_related("token")
     gravest_first = Severity.values
     for one in sorted(found, key=lambda row: (gravest_first.index(row.severity), row.opened_at)):
         yield BreakToday(one, record_url(Break._meta.label_lower, one.pk))
-
-
-def _flows() -> Iterable[Flow]:
-    """Return what is under way, in the order in which it gets done."""
-    requests = IssuanceRequest.objects.exclude(state__in=FINAL_STATES).order_by()
-    counts = dict(requests.values_list("state").annotate(count=Count("pk")))
-    listing = record_url(IssuanceRequest._meta.label_lower)
-    for state in IssuanceState:
-        if count := counts.get(state):
-            what = f"{'issuance' if count == 1 else 'issuances'} {state.label.lower()}"
-            yield Flow(count, what, f"{listing}?state__exact={state}")
-    live = TransactionIntent.objects.filter(state__in=sorted(LIVE_STATES)).count()
-    if live:
-        what = "mint not final" if live == 1 else "mints not final"
-        yield Flow(live, what, record_url(TransactionIntent._meta.label_lower))
 
 
 def _lowest(figures: Iterable[int | None]) -> int | None:

@@ -3,7 +3,7 @@
 from django.contrib.admin import AdminSite
 from django.urls import URLPattern, path
 
-from issuer.backoffice import issuances
+from issuer.backoffice import issuances, tokens
 
 
 def site_urls(site: AdminSite) -> list[URLPattern]:
@@ -14,6 +14,11 @@ def site_urls(site: AdminSite) -> list[URLPattern]:
             f"{issuance}/change/",
             site.admin_view(issuances.page),
             name="primary_market_issuancerequest_change",
+        ),
+        path(
+            "instruments/token/<uuid:token_id>/change/",
+            site.admin_view(tokens.page),
+            name="instruments_token_change",
         ),
         path(f"{issuance}/<slug:name>/", site.admin_view(issuances.take), name="issuance-act"),
     ]
