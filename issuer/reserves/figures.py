@@ -118,6 +118,15 @@ class AccountFigures:
         return quantities.scaled_rounded_down(self.position.settled, self.stated_factor)
 
     @property
+    def awaited(self) -> Decimal | None:
+        """Shares that the custodian states to be on their way in."""
+        if self.reason is not None:
+            return None
+        if self.position is None:
+            return _ZERO
+        return quantities.scaled_rounded_down(self.position.pending_receipt, self.stated_factor)
+
+    @property
     def entitled(self) -> Decimal | None:
         """Shares that splits since the statement added to those it states; negative if fewer."""
         if self.settled is None:

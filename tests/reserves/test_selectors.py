@@ -11,13 +11,9 @@ from django.test.utils import CaptureQueriesContext
 
 from issuer.chain.states import IntentState
 from issuer.custody.models import CustodyAccount
-from issuer.foundation import actors
 from issuer.foundation.identifiers import uuid7
 from issuer.gate.models import ScopeKind
-from issuer.instruments import chart
 from issuer.instruments.models import ControlledRole, Deployment, Token
-from issuer.ledger import services as ledger
-from issuer.ledger.services import Line
 from issuer.reserves import gates, selectors
 from issuer.reserves.cover import CoverStatus
 from tests.make import chain, custody, gate, instruments, parties, reserves
@@ -33,24 +29,10 @@ def amounts(*numbers: int | str) -> tuple[Decimal, ...]:
     return tuple(Decimal(number) for number in numbers)
 
 
-def issue(token: Token, tokens: Decimal, shares: Decimal, *, at: datetime) -> None:
-    """Book tokens as minted, and shares of the SPV's own as owed on them."""
-    ledger.post(
-        f"test/{uuid7()}",
-        [
-            Line(chart.tokens_issued(token), chart.tokens_outstanding(token), tokens),
-            Line(chart.shares_own(token), chart.shares_owed_on_tokens(token), shares),
-        ],
-        effective_at=at,
-        actor=actors.system("tests"),
-        at=at,
-    )
-
-
 class TestCoverOf:
     def test_is_covered_by_settled_shares(self, at: datetime) -> None:
         token, deployment, _ = reserves.backed_token(Decimal("1005.1"), at=at)
-        issue(token, Decimal(1000), Decimal(1000), at=at)
+        reserves.issue(token, Decimal(1000), Decimal(1000), at=at)
         reserves.supply(deployment, Decimal(1000), at=at)
 
         cover = selectors.cover_of(token, at=at)
@@ -111,7 +93,7 @@ class TestCoverOf:
 
     def test_owes_the_larger_of_chain_and_books(self, at: datetime) -> None:
         token, deployment, _ = reserves.backed_token(Decimal(1000), at=at)
-        issue(token, Decimal(600), Decimal(600), at=at)
+        reserves.issue(token, Decimal(600), Decimal(600), at=at)
 
         reserves.supply(deployment, Decimal(500), at=at)
         assert selectors.cover_of(token, at=at).owed_on_tokens == 600
@@ -344,7 +326,7 @@ class TestCoversOf:
         with CaptureQueriesContext(connection) as many:
             covers = selectors.covers_of(tokens, at=at)
 
-        assert len(few) == len(many) == 12
+        assert len(few) == len(many) == 13
         assert {cover.held for cover in covers.values()} == {Decimal(1000)}
         assert len(covers) == 30
 

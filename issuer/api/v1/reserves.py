@@ -1,5 +1,6 @@
 """Reserves: for each token the shares held and owed, and what both are made of. Public."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -15,10 +16,17 @@ from issuer.api.v1.gates import GateOutput, gate_document
 from issuer.api.v1.tokens import token_of, tokens
 from issuer.api.views import ApiView, unless_known
 from issuer.foundation import canonical, clock, quantities
+from issuer.gate.models import Hold
 from issuer.instruments.models import Token
 from issuer.reserves import gates, selectors
 from issuer.reserves.cover import CoverStatus
-from issuer.reserves.figures import AccountFigures, DeploymentFigures, TokenFigures
+from issuer.reserves.figures import (
+    AccountFigures,
+    DeploymentFigures,
+    TokenFigures,
+    total,
+    total_known,
+)
 
 
 class ExcludedOutput(serializers.Serializer):
@@ -39,6 +47,10 @@ class ChainOutput(serializers.Serializer):
     supply = QuantityField(allow_null=True)
     excluded = ExcludedOutput(many=True)
     multiplier = QuantityField(allow_null=True, help_text="Shares per token.")
+    headroom = QuantityField(
+        allow_null=True,
+        help_text="Whole tokens that may be minted here, whatever the other chains mint.",
+    )
     block_number = serializers.IntegerField(allow_null=True)
     block_hash = serializers.CharField(allow_null=True)
     block_mined_at = serializers.DateTimeField(allow_null=True)
@@ -46,7 +58,10 @@ class ChainOutput(serializers.Serializer):
 
 
 class CustodyOutput(serializers.Serializer):
-    """One custody account; whole shares. Figures that the custodian did not state are null."""
+    """One custody account; whole shares. Figures that the custodian did not state are null.
+
+    Over a split, what was stated and booked before it is given in the shares of after it.
+    """
 
     custodian = serializers.CharField()
     account = serializers.CharField(help_text="Its last four characters.")
@@ -75,6 +90,9 @@ class ReserveOutput(serializers.Serializer):
     owed = QuantityField(allow_null=True)
     owed_on_tokens = QuantityField(allow_null=True)
     paid_not_minted = QuantityField(allow_null=True)
+    burned_not_delivered = QuantityField(
+        allow_null=True, help_text="For tokens that were redeemed and burned."
+    )
     reserved = QuantityField(allow_null=True, help_text="Held for approved requests.")
     in_transit = QuantityField(allow_null=True, help_text="Disclosed receipts; not in `held`.")
     surplus = serializers.CharField(
@@ -83,7 +101,9 @@ class ReserveOutput(serializers.Serializer):
     ratio_bps = serializers.IntegerField(
         allow_null=True, help_text="Held over owed in basis points; null if nothing is owed."
     )
-    headroom = QuantityField(allow_null=True, help_text="Whole tokens that may be issued.")
+    headroom = QuantityField(
+        allow_null=True, help_text="Whole tokens that may be minted, on all chains together."
+    )
     headroom_unit = serializers.CharField()
     gate = GateOutput()
     chains = ChainOutput(many=True)
@@ -126,7 +146,7 @@ class ReserveDetail(ApiView):
 def reserve_documents(rows: list[Token], *, at: datetime) -> list[dict[str, Any]]:
     """Return how the reserves of tokens are shown; as many queries for one as for all."""
     figures, holds = selectors.figures_of(rows, at=at), gates.holds_on(rows)
-    return [_document(figures[row.pk]) | {"gate": gate_document(holds[row.pk])} for row in rows]
+    return [_document(figures[row.pk], holds[row.pk]) for row in rows]
 
 
 def _gist(document: dict[str, Any]) -> dict[str, Any]:
@@ -134,8 +154,9 @@ def _gist(document: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in document.items() if key != "as_of"}
 
 
-def _document(figures: TokenFigures) -> dict[str, Any]:
+def _document(figures: TokenFigures, holds: Sequence[Hold]) -> dict[str, Any]:
     token, cover = figures.token, figures.cover
+    headrooms = selectors.headrooms(figures, gates.shut_networks(figures, holds))
     known = cover.status != CoverStatus.UNKNOWN
 
     def shown(quantity: Decimal | None) -> str | None:
@@ -153,18 +174,22 @@ def _document(figures: TokenFigures) -> dict[str, Any]:
         "owed": shown(cover.owed),
         "owed_on_tokens": shown(cover.owed_on_tokens),
         "paid_not_minted": shown(cover.paid_not_minted),
+        "burned_not_delivered": shown(cover.burned_not_delivered),
         "reserved": shown(cover.reserved),
         "in_transit": shown(cover.disclosed),
         "surplus": shown(cover.surplus),
         "ratio_bps": cover.ratio_bps,
-        "headroom": shown(cover.headroom),
+        "headroom": shown(total(headrooms.values())),
         "headroom_unit": "tokens",
-        "chains": [_chain(one) for one in figures.deployments],
+        "gate": gate_document(holds),
+        "chains": [
+            _chain(one, headroom=shown(headrooms[one.deployment.pk])) for one in figures.deployments
+        ],
         "custody": [_custody(one) for one in figures.accounts],
     }
 
 
-def _chain(figures: DeploymentFigures) -> dict[str, Any]:
+def _chain(figures: DeploymentFigures, *, headroom: str | None) -> dict[str, Any]:
     deployment, snapshot = figures.deployment, figures.snapshot
     return {
         "network": deployment.network.caip2,
@@ -181,6 +206,7 @@ def _chain(figures: DeploymentFigures) -> dict[str, Any]:
             for one in figures.excluded
         ],
         "multiplier": _text(figures.multiplier),
+        "headroom": headroom,
         "block_number": None if snapshot is None else snapshot.block_number,
         "block_hash": None if snapshot is None else snapshot.block_hash,
         "block_mined_at": (
@@ -192,16 +218,13 @@ def _chain(figures: DeploymentFigures) -> dict[str, Any]:
 
 def _custody(figures: AccountFigures) -> dict[str, Any]:
     statement, position = figures.statement, figures.position
-    known = figures.reason is None and position is not None
-    encumbered = None
-    if known and position is not None:
-        encumbered = position.pending_delivery + position.lent + position.blocked
+    stated = position is not None and figures.reason is None
     return {
         "custodian": str(figures.account.custodian),
         "account": figures.account.reference[-4:],
         "settled": _text(figures.settled),
-        "pending_receipt": _text(position.pending_receipt if known and position else None),
-        "encumbered": _text(encumbered),
+        "pending_receipt": _text(figures.awaited if stated else None),
+        "encumbered": _text(total_known([figures.leaving, figures.encumbered]) if stated else None),
         "booked": quantities.to_text(figures.booked),
         "eligible": _text(figures.free),
         "statement_as_of": None if statement is None else statement.as_of_date.isoformat(),

@@ -9,7 +9,13 @@ from fractions import Fraction
 from uuid import UUID
 
 from issuer.custody import selectors as custody
-from issuer.custody.models import CustodyAccount, Position, SettlementInstruction, Statement
+from issuer.custody.models import (
+    CustodyAccount,
+    Direction,
+    Position,
+    SettlementInstruction,
+    Statement,
+)
 from issuer.foundation import quantities
 from issuer.instruments import chart
 from issuer.instruments.models import Split, Token
@@ -47,7 +53,10 @@ def custody_rows(tokens: Sequence[Token]) -> CustodyRows:
     receipts: dict[UUID, list[SettlementInstruction]] = defaultdict(list)
     deliveries: dict[UUID, list[SettlementInstruction]] = defaultdict(list)
     for instruction in custody.open_instructions(accounts):
-        receipts[instruction.account.token_id].append(instruction)
+        if instruction.direction == Direction.DELIVERY:
+            deliveries[instruction.account_id].append(instruction)
+        else:
+            receipts[instruction.account.token_id].append(instruction)
     return CustodyRows(
         accounts=by_token,
         statements=statements,
@@ -107,16 +116,11 @@ def _reason(
 
 
 def _stated_factor(splits: Sequence[Split], statement: Statement | None, at: datetime) -> Fraction:
-    """Return how many shares at `at` are one of those that a statement counts.
-
-    It counts the shares of before a split if it is of a day before, and also if it came before:
-    nobody can state shares that there are not yet.
-    """
+    """Return how many shares at `at` are one of those that a statement counts."""
     factor = Fraction(1)
     for split in splits:
-        if split.effective_at > at or statement is None:
+        if statement is None or split.effective_at > at:
             continue
-        old = statement.as_of_date < split.effective_at.date()
-        if old or statement.received_at < split.effective_at:
+        if custody.counts_old_shares(statement, split):
             factor *= split.factor
     return factor
