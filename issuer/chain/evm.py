@@ -166,13 +166,9 @@ class EvmChain:
                 [Call("eth_getTransactionByHash", [each], Sent, nullable=True) for each in asked]
             )
             for transaction_hash, transaction in zip(asked, found, strict=True):
-                if (
-                    transaction is None
-                    or transaction.hash != transaction_hash
-                    or transaction.block_hash is None
-                ):
-                    raise ChainUnavailable(f"The node knows of no block with {transaction_hash}.")
-                senders.append(address_of(transaction.sender))
+                if transaction is not None and transaction.hash != transaction_hash:
+                    raise ChainUnavailable(f"The node took {transaction_hash} for another.")
+                senders.append("" if transaction is None else address_of(transaction.sender))
         return senders
 
     def receipt(self, transaction_hash: str) -> Receipt | None:

@@ -47,12 +47,11 @@ class Log(msgspec.Struct, rename="camel"):
     removed: bool = False
 
 
-class Sent(msgspec.Struct, rename="camel"):
-    """What we ask of a transaction; one that waits is in no block."""
+class Sent(msgspec.Struct):
+    """What we ask of a transaction."""
 
     hash: str
     sender: str = msgspec.field(name="from")
-    block_hash: str | None = None
 
 
 class Outcome(msgspec.Struct, rename="camel"):

@@ -107,7 +107,11 @@ class SupplyReader(Protocol):
         """
 
     def senders_of(self, transaction_hashes: Sequence[str]) -> list[str]:
-        """Return who signed each of the transactions in blocks, in their order, in EIP-55 form."""
+        """Return who signed each of the transactions in blocks, in their order, in EIP-55 form.
+
+        It is empty where the node no longer finds one: nodes forget where old transactions are,
+        and that must not keep us from what they still tell.
+        """
 
 
 class TransactionReader(Protocol):

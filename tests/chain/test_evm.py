@@ -8,7 +8,7 @@ import pytest
 
 from issuer.chain.errors import ChainUnavailable, NodeRefused, TransactionRefusedByContract
 from issuer.chain.evm import EvmChain
-from issuer.chain.readers import Block, FeeQuote
+from issuer.chain.readers import MINTERS_MAX, Block, FeeQuote
 from issuer.chain.rpc import Call
 from issuer.chain.signing import LocalKeySigner, UnsignedTransaction
 from issuer.chain.token_contract import TRANSFER, calldata
@@ -19,6 +19,8 @@ from tests.make.chain import FEES, MINTER_KEY
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 HASH = "0x" + "aa" * 32
 ZERO_WORD = "0x" + "00" * 32
+ONE_WORD = "0x" + "00" * 31 + "01"
+HOLDER = "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB"
 HOLDER_WORD = "0x" + "00" * 12 + "ab" * 20
 HEADER = {
     "number": "0x5",
@@ -106,14 +108,45 @@ class TestBlock:
         with pytest.raises(ChainUnavailable):
             evm(eth_getBlockByNumber=[answer]).block(5)
 
+    @pytest.mark.parametrize(
+        "header",
+        [
+            pytest.param(HEADER | {"number": hex(2**63)}, id="number"),
+            pytest.param(HEADER | {"hash": "0x12"}, id="hash"),
+            pytest.param(HEADER | {"parentHash": "0x" + "zz" * 32}, id="parent"),
+            pytest.param(HEADER | {"timestamp": hex(2**63)}, id="time"),
+            pytest.param(HEADER | {"timestamp": hex(253_402_300_800)}, id="the year 10000"),
+            pytest.param(HEADER | {"timestamp": "-0x1"}, id="before time"),
+        ],
+    )
+    def test_is_refused_where_the_database_could_not_hold_it(self, header: Any) -> None:
+        with pytest.raises(ChainUnavailable):
+            evm(eth_chainId=["0x1"], eth_getBlockByNumber=[header]).final_block()
+
 
 class TestTotalSupply:
     @pytest.mark.parametrize(
-        "word", ["0x", "0x0", "0x" + "00" * 31, "0x" + "00" * 64, "0x" + "zz" * 32]
+        "word",
+        [
+            "0x",
+            "0x0",
+            "0x" + "00" * 31,
+            "0x" + "00" * 64,
+            "0x" + "zz" * 32,
+            "-0x" + "00" * 31 + "5",
+            "0x" + "0_" * 31 + "05",
+        ],
     )
     def test_is_one_word(self, block: Block, word: str) -> None:
         with pytest.raises(ChainUnavailable):
             evm(eth_call=[word]).total_supply(CONTRACT, at=block)
+
+
+class TestUiMultiplier:
+    def test_is_something(self, block: Block) -> None:
+        assert evm(eth_call=[ONE_WORD]).ui_multiplier(CONTRACT, at=block) == 1
+        with pytest.raises(ChainUnavailable, match="no multiplier"):
+            evm(eth_call=[ZERO_WORD]).ui_multiplier(CONTRACT, at=block)
 
 
 class TestSupplyChanges:
@@ -155,10 +188,122 @@ class TestSupplyChanges:
         with pytest.raises(ChainUnavailable, match="as it was"):
             self.changes(block, [], headers=[header])
 
+    @pytest.mark.parametrize(
+        "log",
+        [
+            pytest.param(LOG | {"logIndex": hex(2**31)}, id="log index"),
+            pytest.param(LOG | {"blockNumber": hex(2**63)}, id="block number"),
+            pytest.param(LOG | {"data": "0x1" + "00" * 32}, id="amount"),
+            pytest.param(LOG | {"data": "-0x" + "00" * 31 + "5"}, id="negative amount"),
+            pytest.param(LOG | {"logIndex": "-0x1"}, id="negative log index"),
+            pytest.param(LOG | {"logIndex": "0x1_0"}, id="Python's own writing"),
+            pytest.param(LOG | {"transactionHash": "0x12"}, id="transaction hash"),
+            pytest.param(LOG | {"topics": [TRANSFER, ZERO_WORD, "0x" + "ff" * 32]}, id="address"),
+            pytest.param(LOG | {"topics": [TRANSFER, ZERO_WORD, "0xzz"]}, id="no hex"),
+        ],
+    )
+    def test_are_refused_where_the_database_could_not_hold_them(
+        self, block: Block, log: dict[str, Any]
+    ) -> None:
+        with pytest.raises(ChainUnavailable):
+            self.changes(block, [log])
+
+    def test_may_be_as_large_as_a_contract_counts(self, block: Block) -> None:
+        [change] = self.changes(block, [LOG | {"data": "0x" + "ff" * 32}])
+
+        assert change.base_units == 2**256 - 1
+
+    def test_are_refused_where_the_request_beside_them_is_no_word(self, block: Block) -> None:
+        beside = LOG | {"topics": ["0x00", "0x" + "1" * 70, HOLDER_WORD], "logIndex": "0x1"}
+        chain = evm(eth_getLogs=[[LOG], [], [beside]], eth_getBlockByNumber=[HEADER, HEADER])
+
+        with pytest.raises(ChainUnavailable):
+            chain.supply_changes(CONTRACT, first=1, last=block)
+
+
+class TestTransfersTo:
+    SENT = LOG | {"topics": [TRANSFER, "0x" + "00" * 12 + "cd" * 20, HOLDER_WORD]}
+
+    def transfers(self, block: Block, logs: list[Any], *, headers: list[Any] | None = None) -> Any:
+        chain = evm(eth_getLogs=[logs], eth_getBlockByNumber=headers or [HEADER, HEADER])
+        return chain.transfers_to(CONTRACT, [HOLDER], first=1, last=block)
+
+    def test_are_read_from_logs(self, block: Block) -> None:
+        [transfer] = self.transfers(block, [self.SENT])
+
+        assert (transfer.recipient, transfer.base_units) == (HOLDER, 5)
+        assert transfer.sender.lower() == "0x" + "cd" * 20
+
+    @pytest.mark.parametrize(
+        "log",
+        [
+            pytest.param(SENT | {"removed": True}, id="removed"),
+            pytest.param(SENT | {"address": "0x" + "11" * 20}, id="another contract"),
+            pytest.param(SENT | {"blockNumber": "0x9"}, id="beyond the range"),
+            pytest.param(SENT | {"blockHash": "0x" + "dd" * 32}, id="another block"),
+            pytest.param(SENT | {"topics": [TRANSFER, ZERO_WORD, ZERO_WORD]}, id="to another"),
+            pytest.param(SENT | {"logIndex": hex(2**31)}, id="log index"),
+        ],
+    )
+    def test_are_refused_where_a_log_is_not_what_was_asked_for(
+        self, block: Block, log: dict[str, Any]
+    ) -> None:
+        with pytest.raises(ChainUnavailable):
+            self.transfers(block, [log])
+
+    def test_are_refused_from_a_node_without_the_last_block(self, block: Block) -> None:
+        with pytest.raises(ChainUnavailable, match="as it was"):
+            self.transfers(block, [], headers=[None])
+
+
+class TestMinters:
+    def minters(self, block: Block, words: list[str]) -> tuple[list[str], int]:
+        node = ScriptedNode(eth_call=words)
+        return EvmChain(node, chain_id=1).minters(CONTRACT, at=block), len(node.sent)
+
+    def test_are_addresses(self, block: Block) -> None:
+        assert self.minters(block, [ONE_WORD, HOLDER_WORD]) == ([HOLDER], 2)
+        assert self.minters(block, [ZERO_WORD]) == ([], 1)
+
+    def test_are_told_up_to_a_limit_for_else_a_thief_could_silence_the_chain(
+        self, block: Block
+    ) -> None:
+        minters, asked = self.minters(block, ["0x" + "ff" * 32, *[HOLDER_WORD] * MINTERS_MAX])
+
+        assert minters == [HOLDER] * MINTERS_MAX
+        assert asked == 1 + MINTERS_MAX
+
+    @pytest.mark.parametrize("word", ["0x", "0x" + "ff" * 32])
+    def test_are_not_taken_from_anything_else(self, block: Block, word: str) -> None:
+        with pytest.raises(ChainUnavailable):
+            self.minters(block, [ONE_WORD, word])
+
+
+class TestSendersOf:
+    def test_are_asked_for_in_batches(self) -> None:
+        sent = {"hash": HASH, "from": HOLDER.lower()}
+        node = ScriptedNode(eth_getTransactionByHash=[sent] * 150)
+
+        assert EvmChain(node, chain_id=1).senders_of([HASH] * 150) == [HOLDER] * 150
+
+    def test_may_be_forgotten(self) -> None:
+        assert evm(eth_getTransactionByHash=[None]).senders_of([HASH]) == [""]
+
+    @pytest.mark.parametrize(
+        "answer", [{"hash": "0x" + "12" * 32, "from": HOLDER}, {"hash": HASH, "from": "0x12"}]
+    )
+    def test_are_those_of_the_transaction(self, answer: Any) -> None:
+        with pytest.raises(ChainUnavailable):
+            evm(eth_getTransactionByHash=[answer]).senders_of([HASH])
+
 
 class TestReceipt:
     @pytest.mark.parametrize(
-        "receipt", [RECEIPT | {"status": "0x2"}, RECEIPT | {"transactionHash": HASH}]
+        "receipt",
+        [
+            RECEIPT | {"status": "0x2"},
+            RECEIPT | {"transactionHash": HASH},
+        ],
     )
     def test_is_that_of_the_transaction(self, receipt: dict[str, Any]) -> None:
         with pytest.raises(ChainUnavailable, match="no proper receipt"):

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from eth_account import Account
 
-from issuer.chain import calls
+from issuer.chain import calls, token_contract
 from issuer.chain.errors import ChainUnavailable, TransactionRefusedByContract
 from issuer.chain.evm import EvmChain
 from issuer.chain.readers import Block, Chain
@@ -22,6 +22,7 @@ ONE = 10**18
 REQUEST = UUID("0197a1de-0000-7000-8000-000000000001")
 OTHER = UUID("0197a1de-0000-7000-8000-000000000002")
 ALICE = str(Account.from_key("0x" + "0a" * 32).address)
+CAROL = str(Account.from_key("0x" + "0c" * 32).address)
 NOBODY = "0x00000000000000000000000000000000DeaDBeef"
 MINTER = LocalKeySigner(MINTER_KEY)
 
@@ -40,6 +41,12 @@ class Stage(Protocol):
 
     def burn(self, base_units: int, request_id: UUID) -> str:
         """Burn tokens of an account and return it; mines a block or more."""
+
+    def send(self, recipient: str, base_units: int) -> None:
+        """Have ALICE send tokens in the next block, which is mined."""
+
+    def appoint(self, account: str) -> None:
+        """Let `account` mint; mines a block."""
 
     def double(self) -> None:
         """Let a token stand for two shares."""
@@ -77,6 +84,14 @@ class FakeStage:
         self.chain.mine()
         return ALICE
 
+    def send(self, recipient: str, base_units: int) -> None:
+        self.chain.transfer(self.token, ALICE, recipient, base_units)
+        self.chain.mine()
+
+    def appoint(self, account: str) -> None:
+        self.chain.grant(self.token, token_contract.MINTER_ROLE, account)
+        self.chain.mine()
+
     def double(self) -> None:
         self.chain.set_multiplier(self.token, 2 * ONE)
         self.chain.mine()
@@ -111,6 +126,16 @@ class AnvilStage:
         self.stock.do("pauser", "blockAddress", ALICE)
         self.stock.do("seizer", "seize", ALICE, base_units, name)
         return ALICE
+
+    def send(self, recipient: str, base_units: int) -> None:
+        rpc = self.anvil.rpc
+        rpc.call("anvil_setBalance", [ALICE, hex(ONE)], result=object)
+        rpc.call("anvil_impersonateAccount", [ALICE], result=object)
+        data = token_contract.calldata("transfer", recipient, base_units)
+        self.anvil.send(data, sender=ALICE, to=self.token)
+
+    def appoint(self, account: str) -> None:
+        self.stock.do("admin", "grantRole", token_contract.MINTER_ROLE, account)
 
     def double(self) -> None:
         block = self.anvil.rpc.call("eth_getBlockByNumber", ["latest", False], result=dict)
@@ -272,6 +297,74 @@ class TestSupplyChanges:
 
         with pytest.raises(ChainUnavailable):
             stage.chain.supply_changes(stage.token, first=0, last=gone)
+
+
+class TestTransfersTo:
+    def test_are_what_others_sent(self, stage: Stage) -> None:
+        first = final(stage).number + 1
+        stage.mint(3 * ONE, REQUEST)
+        stage.send(CAROL, ONE)
+        stage.send(NOBODY, ONE)
+        block = final(stage)
+
+        [transfer] = stage.chain.transfers_to(stage.token, [CAROL], first=first, last=block)
+
+        assert (transfer.sender, transfer.recipient) == (ALICE, CAROL)
+        assert transfer.base_units == ONE
+        assert transfer.block == stage.chain.block(transfer.block.number)
+        both = stage.chain.transfers_to(stage.token, [NOBODY, CAROL], first=first, last=block)
+        assert [each.recipient for each in both] == [CAROL, NOBODY]
+        assert both[0] == transfer
+
+    def test_are_no_mints_nor_transfers_of_nothing_or_to_oneself(self, stage: Stage) -> None:
+        stage.mint(3 * ONE, REQUEST)
+        stage.send(ALICE, ONE)
+        stage.send(CAROL, 0)
+        block = final(stage)
+
+        assert stage.chain.transfers_to(stage.token, [ALICE, CAROL], first=0, last=block) == []
+        assert stage.chain.transfers_to(stage.token, [], first=0, last=block) == []
+
+    def test_are_those_of_the_range_alone(self, stage: Stage) -> None:
+        stage.mint(3 * ONE, REQUEST)
+        stage.send(CAROL, ONE)
+        block = final(stage)
+
+        later = stage.chain.transfers_to(stage.token, [CAROL], first=block.number + 1, last=block)
+        assert later == []
+
+    def test_are_not_read_up_to_a_block_that_is_no_more(self, stage: Stage) -> None:
+        stage.mint(ONE, REQUEST)
+        gone = stage.chain.block(stage.chain.final_block().number + 2)
+        stage.reorganize()
+
+        with pytest.raises(ChainUnavailable):
+            stage.chain.transfers_to(stage.token, [CAROL], first=0, last=gone)
+
+
+class TestMinters:
+    def test_are_those_who_may_as_of_the_block(self, stage: Stage) -> None:
+        before = final(stage)
+        stage.appoint(CAROL)
+        after = final(stage)
+
+        assert stage.chain.minters(stage.token, at=before) == [MINTER.address]
+        assert stage.chain.minters(stage.token, at=after) == sorted([CAROL, MINTER.address])
+
+    def test_of_no_contract_are_unknown(self, stage: Stage) -> None:
+        with pytest.raises(ChainUnavailable):
+            stage.chain.minters(NOBODY, at=final(stage))
+
+
+class TestSendersOf:
+    def test_come_in_the_order_asked_for(self, stage: Stage) -> None:
+        transaction = signed(stage)
+        stage.chain.broadcast(transaction.raw)
+        stage.mine()
+        unknown = "0x" + "12" * 32
+
+        assert stage.chain.senders_of([]) == []
+        assert stage.chain.senders_of([unknown, transaction.hash]) == ["", MINTER.address]
 
 
 class TestBroadcast:

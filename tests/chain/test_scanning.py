@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from issuer.audit.models import AuditEvent
-from issuer.chain import selectors, services
+from issuer.chain import selectors, services, token_contract
 from issuer.chain.errors import ChainUnavailable, Reorganized
 from issuer.chain.models import (
     ChainEvent,
@@ -172,7 +172,7 @@ class TestScanDeployment:
         scan: Scan,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr("issuer.chain.services._scanning.BLOCKS_PER_READ", 2)
+        monkeypatch.setattr("issuer.chain.services._reading.BLOCKS_PER_READ", 2)
         for _ in range(5):
             chain.change(deployment.address, EventKind.MINT, parties.evm_address(), ONE)
             chain.mine()
@@ -181,6 +181,45 @@ class TestScanDeployment:
         scan()
 
         assert [event.block_number for event in ChainEvent.objects.all()] == [2, 3, 4, 5, 6]
+
+    def test_records_who_may_mint(
+        self, chain: FakeChain, deployment: Deployment, scan: Scan
+    ) -> None:
+        thief = parties.evm_address()
+        chain.grant(deployment.address, token_contract.MINTER_ROLE, thief)
+        chain.mine()
+        chain.finalize()
+
+        assert scan().minters == sorted([make.signer().address, thief])
+
+    def test_records_who_signed_a_mint_that_is_not_ours(
+        self, chain: FakeChain, deployment: Deployment, scan: Scan
+    ) -> None:
+        thief, victim = parties.evm_address(), parties.evm_address()
+        ours = make.intent(deployment).attempts.get()
+        for _ in range(2):
+            chain.change(deployment.address, EventKind.MINT, victim, ONE, sender=thief)
+        chain.change(deployment.address, EventKind.BURN, victim, ONE, sender=victim)
+        chain.mine()
+        [_, (where, change), _] = chain.mined[-1].changes
+        chain.mined[-1].changes[1] = where, replace(change, transaction_hash=ours.transaction_hash)
+        chain.finalize()
+
+        scan()
+
+        assert [event.sender for event in ChainEvent.objects.all()] == [thief, "", ""]
+
+    def test_takes_a_mint_whose_sender_the_node_forgot(
+        self, chain: FakeChain, deployment: Deployment, scan: Scan
+    ) -> None:
+        chain.change(deployment.address, EventKind.MINT, parties.evm_address(), ONE)
+        chain.mine()
+        chain.mined[-1].senders.clear()
+        chain.finalize()
+
+        scan()
+
+        assert ChainEvent.objects.get().sender == ""
 
 
 class TestScanThatFails:
@@ -318,7 +357,7 @@ class TestScanThatFindsAMint:
         chain.change(
             contract,
             EventKind.MINT,
-            address or intent.recipient,
+            address or intent.account,
             base_units or intent.base_units,
             request_id=request_id_bytes32(intent.request_id) if request_id is None else request_id,
         )

@@ -1,6 +1,5 @@
-"""Reading what a chain says of a deployment, up to its final block."""
+"""Recording what a chain says of a deployment, up to its final block."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -12,32 +11,20 @@ from issuer.chain import selectors
 from issuer.chain.errors import ChainUnavailable, Reorganized
 from issuer.chain.models import (
     ChainEvent,
+    IncomingTransfer,
     NetworkTrouble,
     ScanCursor,
     SupplySnapshot,
 )
-from issuer.chain.readers import Block, SupplyChange, SupplyReader
-from issuer.chain.services import _steps
+from issuer.chain.readers import SupplyReader
+from issuer.chain.services import _reading, _steps
+from issuer.chain.services._reading import Reading
 from issuer.foundation.actors import Actor
-from issuer.instruments.models import ControlledAddress, Deployment, Network
+from issuer.instruments.models import Deployment, Network
 
-#: Providers refuse logs of longer ranges.
-BLOCKS_PER_READ: Final = 2_000
 REASON_LENGTH: Final = 500
 
 logger = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """What a chain said of a deployment: all of it as of the end of `final`."""
-
-    since: tuple[int, str] | None  # number and hash of the block that the cursor stood at
-    final: Block
-    changes: list[SupplyChange]
-    total_supply: int
-    ui_multiplier: int
-    controlled: dict[str, str]
 
 
 def scan_deployment(
@@ -45,8 +32,11 @@ def scan_deployment(
 ) -> SupplySnapshot:
     """Record every mint and burn up to the chain's final block, and the supply at its end.
 
-    The chain is read before the database is written; of two scans at once, one writes. Mints that
-    our intents explain become final with it. Scanning twice at a block records it once.
+    So is what was sent to the network's redemption addresses, also before they were declared as
+    such. Only final blocks are read, so nothing recorded is ever taken back.
+
+    The chain is read before the database is written; of two scans at once, one writes. What our
+    intents explain becomes final with it. Scanning twice at a block records it once.
 
     Call it outside any transaction: when it fails, the network's trouble is recorded for others
     to see, and stays recorded until every deployment there has been read again.
@@ -56,7 +46,7 @@ def scan_deployment(
         ChainUnavailable: if the node cannot be trusted to have answered.
     """
     try:
-        reading = _read(deployment, reader)
+        reading = _reading.read(deployment, reader)
     except ChainUnavailable as problem:
         log = logger.critical if isinstance(problem, Reorganized) else logger.warning
         log("chain.unreadable", deployment=str(deployment.pk), reason=problem.detail)
@@ -79,76 +69,32 @@ def note_trouble(network: Network, *, reason: str, actor: Actor, at: datetime) -
     return trouble
 
 
-def _read(deployment: Deployment, reader: SupplyReader) -> _Reading:
-    cursor = ScanCursor.objects.filter(deployment=deployment).first()
-    since = None if cursor is None else (cursor.block_number, cursor.block_hash)
-    final = reader.final_block()
-    if since is None:
-        first = deployment.deployed_block
-        if final.number < first:
-            raise ChainUnavailable(f"Block {first}, which has the contract, is not final yet.")
-    else:
-        first = since[0] + 1
-        _require_same_history(reader, since, final)
-    holders = list(
-        ControlledAddress.objects.filter(network=deployment.network)
-        .order_by("address")
-        .values_list("address", flat=True)
-    )
-    balances = reader.balances(deployment.address, holders, at=final)
-    return _Reading(
-        since=since,
-        final=final,
-        changes=_changes(deployment, reader, first=first, final=final),
-        total_supply=reader.total_supply(deployment.address, at=final),
-        ui_multiplier=reader.ui_multiplier(deployment.address, at=final),
-        controlled={
-            holder: str(balance) for holder, balance in zip(holders, balances, strict=True)
-        },
-    )
-
-
-def _require_same_history(reader: SupplyReader, since: tuple[int, str], final: Block) -> None:
-    number, block_hash = since
-    if final.number < number:
-        raise ChainUnavailable(f"The node is behind: block {number} was final before.")
-    known = final if final.number == number else reader.block(number)
-    if known.hash != block_hash:
-        detail = f"Block {number} was final as {block_hash} and is {known.hash} now."
-        raise Reorganized(detail, block_number=str(number))
-
-
-def _changes(
-    deployment: Deployment, reader: SupplyReader, *, first: int, final: Block
-) -> list[SupplyChange]:
-    changes: list[SupplyChange] = []
-    for start in range(first, final.number + 1, BLOCKS_PER_READ):
-        end = min(start + BLOCKS_PER_READ - 1, final.number)
-        last = final if end == final.number else reader.block(end)
-        changes += reader.supply_changes(deployment.address, first=start, last=last)
-    return changes
-
-
 @transaction.atomic
 def _store(
-    deployment: Deployment, reading: _Reading, *, actor: Actor, at: datetime
+    deployment: Deployment, reading: Reading, *, actor: Actor, at: datetime
 ) -> SupplySnapshot:
     # The deployment is locked, since on the first scan there is no cursor yet to lock.
     Deployment.objects.select_for_update(of=("self",), no_key=True).get(pk=deployment.pk)
-    cursor = ScanCursor.objects.filter(deployment=deployment).first()
-    stands_at = None if cursor is None else (cursor.block_number, cursor.block_hash)
+    stands_at = _reading.position_of(deployment)
     newest = selectors.newest_snapshot(deployment)
     if newest is not None and stands_at != reading.since:
         return newest  # another scan was faster
-    if newest is not None and stands_at == (reading.final.number, reading.final.hash):
+    final = reading.final
+    _store_transfers(deployment, reading, at=at)
+    if newest is not None and (newest.block_number, newest.block_hash) == (
+        final.number,
+        final.hash,
+    ):
         snapshot = newest  # the final block has not moved
     else:
-        snapshot = _store_snapshot(deployment, reading, actor=actor, at=at)
+        _store_events(deployment, reading, actor=actor, at=at)
+        snapshot = _store_snapshot(deployment, reading, at=at)
     ScanCursor.objects.update_or_create(
         deployment=deployment,
         defaults={
-            "block_number": snapshot.block_number,
-            "block_hash": snapshot.block_hash,
+            "block_number": final.number,
+            "block_hash": final.hash,
+            "recipients": reading.recipients,
             "scanned_at": at,
         },
     )
@@ -156,9 +102,25 @@ def _store(
     return snapshot
 
 
-def _store_snapshot(
-    deployment: Deployment, reading: _Reading, *, actor: Actor, at: datetime
-) -> SupplySnapshot:
+def _store_transfers(deployment: Deployment, reading: Reading, *, at: datetime) -> None:
+    IncomingTransfer.objects.bulk_create(
+        IncomingTransfer(
+            deployment=deployment,
+            block_number=transfer.block.number,
+            block_hash=transfer.block.hash,
+            block_mined_at=transfer.block.mined_at,
+            transaction_hash=transfer.transaction_hash,
+            log_index=transfer.log_index,
+            sender=transfer.sender,
+            recipient=transfer.recipient,
+            base_units=transfer.base_units,
+            seen_at=at,
+        )
+        for transfer in reading.transfers
+    )
+
+
+def _store_events(deployment: Deployment, reading: Reading, *, actor: Actor, at: datetime) -> None:
     events = ChainEvent.objects.bulk_create(
         ChainEvent(
             deployment=deployment,
@@ -171,6 +133,7 @@ def _store_snapshot(
             address=change.address,
             base_units=change.base_units,
             request_id=change.request_id,
+            sender=reading.senders.get(change.transaction_hash, ""),
             seen_at=at,
         )
         for change in reading.changes
@@ -178,6 +141,9 @@ def _store_snapshot(
     for event in events:
         if event.request_id:
             _steps.finalize_by(event, actor=actor, at=at)
+
+
+def _store_snapshot(deployment: Deployment, reading: Reading, *, at: datetime) -> SupplySnapshot:
     return SupplySnapshot.objects.create(
         deployment=deployment,
         block_number=reading.final.number,
@@ -186,6 +152,7 @@ def _store_snapshot(
         total_supply_base_units=reading.total_supply,
         ui_multiplier_base_units=reading.ui_multiplier,
         controlled_base_units=reading.controlled,
+        minters=reading.minters,
         taken_at=at,
     )
 
