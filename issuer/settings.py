@@ -356,6 +356,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "chain.acts": _beat("chain.tasks.advance_acts", seconds=15),
     "chain.intents": _beat("chain.tasks.advance_intents", seconds=15),
     "primary_market.requests": _beat("primary_market.tasks.advance_requests", seconds=15),
+    "primary_market.redemptions": _beat("primary_market.tasks.advance_redemptions", seconds=15),
     "reconciliation": _beat(
         "reconciliation.tasks.reconcile_programs", seconds=900, sandbox_seconds=3
     ),

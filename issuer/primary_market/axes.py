@@ -1,7 +1,7 @@
 """Where a request stands, seen from three sides: the business, custody and the chain.
 
 The state of a request is stored once; the other two sides are derived from its settlement
-instruction and its newest mint, and stored nowhere.
+instruction and its newest mint or burn, and stored nowhere.
 """
 
 from collections.abc import Mapping
@@ -12,22 +12,24 @@ from django.db import models
 
 from issuer.chain.states import IntentState
 from issuer.custody.states import InstructionState
-from issuer.primary_market.states import IssuanceState
+from issuer.primary_market.states import IssuanceState, RedemptionState
 
 
 class Business(models.TextChoices):
     """Where the request stands between us and the participant."""
 
     CREATED = "created", "Created"
-    AWAITING_TRANSFER = "awaiting_transfer", "Waits for shares"
+    AWAITING_TRANSFER = "awaiting_transfer", "Waits for what is to be delivered"
     AWAITING_APPROVAL = "awaiting_approval", "Waits for approval"
     APPROVED = "approved", "Approved"
-    IN_PROGRESS = "in_progress", "Minting"
+    IN_PROGRESS = "in_progress", "Under way"
     COMPLETED = "completed", "Completed"
     REJECTED = "rejected", "Rejected"
     CANCELLED = "cancelled", "Cancelled"
     EXPIRED = "expired", "Expired"
+    QUARANTINED = "quarantined", "Quarantined"
     FROZEN = "frozen", "Frozen"
+    RETURNED = "returned", "Returned"
 
 
 class Custody(models.TextChoices):
@@ -41,9 +43,9 @@ class Custody(models.TextChoices):
 
 
 class OnChain(models.TextChoices):
-    """What has become of the newest mint. One that is sent and not seen is not failed."""
+    """What has become of the newest mint or burn. One that is sent and not seen is not failed."""
 
-    NONE = "none", "No mint"
+    NONE = "none", "None"
     INTENDED = "intended", "Signed, not sent"
     SUBMITTED = "submitted", "Sent"
     MINED = "mined", "In a block, not final"
@@ -73,6 +75,22 @@ _BUSINESS: Final[Mapping[str, Business]] = {
     IssuanceState.EXPIRED: Business.EXPIRED,
     IssuanceState.FROZEN: Business.FROZEN,
 }
+_REDEMPTION: Final[Mapping[str, Business]] = {
+    RedemptionState.REQUESTED: Business.CREATED,
+    RedemptionState.AWAITING_TOKENS: Business.AWAITING_TRANSFER,
+    RedemptionState.RECEIVED: Business.AWAITING_APPROVAL,
+    RedemptionState.APPROVED: Business.APPROVED,
+    RedemptionState.BURNING: Business.IN_PROGRESS,
+    RedemptionState.BURNED: Business.IN_PROGRESS,
+    RedemptionState.DELIVERING: Business.IN_PROGRESS,
+    RedemptionState.COMPLETED: Business.COMPLETED,
+    RedemptionState.REJECTED: Business.REJECTED,
+    RedemptionState.CANCELLED: Business.CANCELLED,
+    RedemptionState.EXPIRED: Business.EXPIRED,
+    RedemptionState.QUARANTINED: Business.QUARANTINED,
+    RedemptionState.FROZEN: Business.FROZEN,
+    RedemptionState.RETURNED: Business.RETURNED,
+}
 _CUSTODY: Final[Mapping[str | None, Custody]] = {
     None: Custody.NONE,
     InstructionState.INSTRUCTED: Custody.PENDING,
@@ -93,5 +111,10 @@ _ON_CHAIN: Final[Mapping[str | None, OnChain]] = {
 
 
 def axes(*, state: str, instruction_state: str | None, intent_state: str | None) -> Axes:
-    """Return the three sides of a request; None where there is no instruction, or no mint."""
+    """Return the three sides of an issuance; None where there is no instruction, or no mint."""
     return Axes(_BUSINESS[state], _CUSTODY[instruction_state], _ON_CHAIN[intent_state])
+
+
+def redemption_axes(*, state: str, instruction_state: str | None, intent_state: str | None) -> Axes:
+    """Return the three sides of a redemption; None where there is no instruction, or no burn."""
+    return Axes(_REDEMPTION[state], _CUSTODY[instruction_state], _ON_CHAIN[intent_state])

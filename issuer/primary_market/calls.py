@@ -2,7 +2,7 @@
 
 from issuer.chain import calls
 from issuer.foundation import quantities
-from issuer.primary_market.models import IssuanceRequest
+from issuer.primary_market.models import DepositReturn, IssuanceRequest, RedemptionRequest
 
 
 def mint_of(request: IssuanceRequest) -> calls.Call:
@@ -12,4 +12,23 @@ def mint_of(request: IssuanceRequest) -> calls.Call:
         recipient=request.wallet.address,
         base_units=quantities.to_base_units(request.quantity, decimals=deployment.decimals),
         request_id=request.pk,
+    )
+
+
+def burn_of(request: RedemptionRequest) -> calls.Call:
+    """Return the burn of what came to the deposit address of a redemption."""
+    deployment = request.deployment
+    return calls.burn(
+        holder=request.deposit_address,
+        base_units=quantities.to_base_units(request.quantity, decimals=deployment.decimals),
+        request_id=request.pk,
+    )
+
+
+def return_of(found: DepositReturn) -> calls.Call:
+    """Return the transfer of tokens back to where they came from."""
+    deployment = found.deposit.transfer.deployment
+    return calls.give_back(
+        recipient=found.recipient,
+        base_units=quantities.to_base_units(found.quantity, decimals=deployment.decimals),
     )

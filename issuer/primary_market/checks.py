@@ -1,17 +1,28 @@
-"""What must hold for a participant to be issued tokens, asked again at each decision."""
+"""What must hold for a request to go on, asked again at each decision."""
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeAlias
+from uuid import UUID
 
+from issuer.chain import selectors as chain
+from issuer.chain.states import SignerPurpose
+from issuer.custody.models import CustodyAccount
 from issuer.foundation import quantities
 from issuer.instruments import selectors as instruments
-from issuer.instruments.models import Token
+from issuer.instruments.models import ControlledRole, Deployment, Network, Token
 from issuer.kyc import selectors as kyc
+from issuer.kyc.states import CaseState
 from issuer.parties import selectors as parties
+from issuer.parties.models import AuthorizedParticipant, Wallet
 from issuer.primary_market import errors
-from issuer.primary_market.models import IssuanceRequest
+from issuer.primary_market.models import Deposit, IssuanceRequest, RedemptionRequest
 
+#: A request of either kind: what it asks of its participant is the same.
+AnyRequest: TypeAlias = IssuanceRequest | RedemptionRequest
+
+#: A party in one of these is given nothing, not even what is its own.
+UNLAWFUL_STATES: Final = frozenset({CaseState.SUSPENDED, CaseState.REJECTED_FINAL})
 #: NUMERIC(38, 18) has so many digits before the point.
 SHARES_MAX: Final = Decimal(10) ** (quantities.DIGITS - quantities.SCALE)
 
@@ -26,7 +37,7 @@ def require_issuance_open(token: Token) -> None:
         raise errors.IssuanceClosed(f"{token} is not issued now.", token=token.symbol)
 
 
-def require_cleared(request: IssuanceRequest, *, at: datetime) -> None:
+def require_cleared(request: AnyRequest, *, at: datetime) -> None:
     """Refuse unless the participant may be dealt with at `at`.
 
     Raises:
@@ -35,8 +46,8 @@ def require_cleared(request: IssuanceRequest, *, at: datetime) -> None:
     kyc.require_cleared(request.participant.entity, at=at)
 
 
-def require_wallet(request: IssuanceRequest) -> None:
-    """Refuse unless the participant still holds the wallet that the tokens go to.
+def require_wallet(request: AnyRequest) -> None:
+    """Refuse unless the participant still holds the wallet that the tokens go to, or come from.
 
     Raises:
         WalletNotBound: if they do not.
@@ -44,7 +55,7 @@ def require_wallet(request: IssuanceRequest) -> None:
     parties.bound_wallet(request.participant, request.wallet.namespace, request.wallet.address)
 
 
-def require_entitled(request: IssuanceRequest, *, at: datetime) -> None:
+def require_entitled(request: AnyRequest, *, at: datetime) -> None:
     """Refuse unless the participant may still be dealt with, at the wallet they named.
 
     Raises:
@@ -52,6 +63,27 @@ def require_entitled(request: IssuanceRequest, *, at: datetime) -> None:
     """
     require_cleared(request, at=at)
     require_wallet(request)
+
+
+def require_same_multiplier(request: AnyRequest, *, at: datetime) -> None:
+    """Refuse if a token stands for another number of shares than the request says.
+
+    Raises:
+        MultiplierChanged: if it does.
+    """
+    _require_multiplier(request, instruments.multiplier_at(request.deployment, at))
+
+
+def require_booked_multiplier(request: AnyRequest, *, at: datetime) -> None:
+    """Refuse to book a request whose terms are not those that the books go by.
+
+    The token is locked, so that no split reaches the books before the request does.
+
+    Raises:
+        MultiplierChanged: if a split is in the books, and the request not quoted again yet.
+    """
+    instruments.lock_token(request.token_id)
+    _require_multiplier(request, instruments.booked_multiplier(request.deployment, at))
 
 
 def require_unchanged_terms(request: IssuanceRequest, *, at: datetime) -> None:
@@ -62,11 +94,86 @@ def require_unchanged_terms(request: IssuanceRequest, *, at: datetime) -> None:
         MultiplierChanged: if a token stands for another number of shares by now.
     """
     require_issuance_open(request.token)
-    multiplier = instruments.multiplier_at(request.deployment, at)
-    if multiplier != request.multiplier:
-        then, now = quantities.to_text(request.multiplier), quantities.to_text(multiplier)
-        detail = f"A token stood for {then} shares, and stands for {now}; make a new request."
-        raise errors.MultiplierChanged(detail, requested=then, current=now)
+    require_same_multiplier(request, at=at)
+
+
+def require_all_received(request: RedemptionRequest) -> None:
+    """Refuse unless all the tokens of the request have come, to the last base unit.
+
+    Raises:
+        TokensNotReceived: if not.
+    """
+    if request.missing:
+        missing = quantities.to_text(request.missing)
+        raise errors.TokensNotReceived(f"{missing} tokens have not come.", missing=missing)
+
+
+def require_lawful_return(deposit: Deposit) -> None:
+    """Refuse to give tokens back to whoever holds the sender's wallet, or held it last, if so.
+
+    Raises:
+        ReturnUnlawful: if that party is suspended, or was refused for good.
+    """
+    transfer = deposit.transfer
+    wallet = (
+        Wallet.objects.select_related("participant__entity")
+        .filter(namespace=transfer.deployment.network.namespace, address=transfer.sender)
+        .order_by("-bound_at")
+        .first()
+    )
+    case = None if wallet is None else kyc.case_of(wallet.participant.entity)
+    if case is not None and case.state in UNLAWFUL_STATES:
+        label = CaseState(case.state).label
+        raise errors.ReturnUnlawful(f"The sender's KYC case is: {label}.", state=case.state)
+
+
+def deployment_of(participant: AuthorizedParticipant, token: Token, network: str) -> Deployment:
+    """Return the contract of `token` on the CAIP-2 `network`, for a participant of its program.
+
+    Raises:
+        TokenOfAnotherProgram: if the participant is not authorized under the token's program.
+        TokenNotOnNetwork: if the token has no contract there.
+    """
+    if token.program_id != participant.program_id:
+        detail = f"{participant} is not authorized under the program of {token}."
+        raise errors.TokenOfAnotherProgram(detail, token=token.symbol)
+    deployment = (
+        token.deployments.select_related("network", "token").filter(network__caip2=network).first()
+    )
+    if deployment is None:
+        detail = f"{token} has no contract on {network[:64]!r}."
+        raise errors.TokenNotOnNetwork(detail, token=token.symbol, network=network[:64])
+    return deployment
+
+
+def custody_account(token: Token, account_id: UUID | None) -> CustodyAccount:
+    """Return the one custody account of `token`, or the one of `account_id`.
+
+    Raises:
+        CustodyAccountUndetermined: if there is none, or several of which none was named.
+    """
+    accounts = token.custody_accounts.select_related("custodian", "token")
+    if account_id is not None:
+        accounts = accounts.filter(pk=account_id)
+    found = list(accounts.order_by("pk")[:2])
+    if len(found) != 1:
+        detail = f"{token} has {len(found) or 'no'} such custody accounts; name the one."
+        raise errors.CustodyAccountUndetermined(detail, token=token.symbol)
+    return found[0]
+
+
+def deposit_address(network: Network) -> str:
+    """Return the address on `network` to which tokens are returned: its own key burns them.
+
+    Raises:
+        RedemptionClosed: if the burner in use has no address that is declared as one.
+    """
+    burner = chain.signer_in_use(network, SignerPurpose.BURNER)
+    declared = network.controlled_addresses.filter(role=ControlledRole.REDEMPTION)
+    if burner is None or not declared.filter(address=burner.address).exists():
+        detail = f"No address on {network} takes tokens back now."
+        raise errors.RedemptionClosed(detail, network=network.caip2)
+    return burner.address
 
 
 def shares_for(quantity: Decimal, multiplier: Decimal) -> Decimal:
@@ -75,9 +182,32 @@ def shares_for(quantity: Decimal, multiplier: Decimal) -> Decimal:
     Raises:
         QuantityMalformed: if they are more than the books can count.
     """
-    shares = quantities.delivery_rounded_up(quantities.EXACT.multiply(quantity, multiplier))
+    return _countable(
+        quantities.delivery_rounded_up(quantities.EXACT.multiply(quantity, multiplier)), quantity
+    )
+
+
+def shares_out(quantity: Decimal, multiplier: Decimal) -> Decimal:
+    """Return the shares that are delivered for `quantity` tokens, down to nine places.
+
+    Raises:
+        QuantityMalformed: if they are more than the books can count.
+    """
+    return _countable(
+        quantities.delivery_rounded_down(quantities.EXACT.multiply(quantity, multiplier)), quantity
+    )
+
+
+def _countable(shares: Decimal, quantity: Decimal) -> Decimal:
     if shares >= SHARES_MAX:
         shown = quantities.to_text(quantity)
         detail = f"{shown} tokens stand for more shares than can be counted here."
         raise quantities.QuantityMalformed(detail)
     return shares
+
+
+def _require_multiplier(request: AnyRequest, multiplier: Decimal) -> None:
+    if multiplier != request.multiplier:
+        then, now = quantities.to_text(request.multiplier), quantities.to_text(multiplier)
+        detail = f"A token stood for {then} shares when the request was made, and for {now} now."
+        raise errors.MultiplierChanged(detail, requested=then, current=now)

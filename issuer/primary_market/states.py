@@ -104,6 +104,7 @@ class RedemptionStep(Enum):
     BOOK_BURN = Transition(frozenset({_R.BURNING}), _R.BURNED)
     INSTRUCT_DELIVERY = Transition(frozenset({_R.BURNED}), _R.DELIVERING)
     COMPLETE = Transition(frozenset({_R.DELIVERING}), _R.COMPLETED)
+    LOSE_DELIVERY = Transition(frozenset({_R.DELIVERING}), _R.FROZEN)
     REJECT = Transition(_OPEN | {_R.RECEIVED}, _R.REJECTED)
     CANCEL = Transition(_OPEN, _R.CANCELLED)
     EXPIRE = Transition(_OPEN, _R.EXPIRED)
@@ -173,6 +174,8 @@ class DepositStep(Enum):
     QUARANTINE = Transition(
         frozenset({_D.MATCHED, _D.UNMATCHED, _D.QUARANTINED, _D.RETURNED}), _D.QUARANTINED
     )
+    CLEAR = Transition(frozenset({_D.QUARANTINED}), _D.UNMATCHED)
+    LEAVE_RETURNED = Transition(frozenset({_D.QUARANTINED}), _D.RETURNED)
     APPROVE_RETURN = Transition(frozenset({_D.UNMATCHED, _D.QUARANTINED}), _D.RETURNING)
     COMPLETE_RETURN = Transition(frozenset({_D.RETURNING}), _D.RETURNED)
 

@@ -1,6 +1,18 @@
-"""Questions about requests of participants."""
+"""Questions about requests of participants, and tokens that come back."""
 
-from issuer.primary_market.selectors._approval import ApprovalView, Refusal, approval_view
+from issuer.primary_market.selectors._approval import ApprovalView, approval_view
+from issuer.primary_market.selectors._deposits import (
+    ReturnView,
+    assignable_to,
+    deposits,
+    failed_to_return,
+    finally_returned,
+    open_returns,
+    return_view,
+    returns_to_sign,
+    unmatched_transfers,
+    waiting_deposits,
+)
 from issuer.primary_market.selectors._issuances import (
     axes_of,
     expiring,
@@ -9,11 +21,38 @@ from issuer.primary_market.selectors._issuances import (
     issuance_of,
     issuances,
     issuances_of,
-    lapsed,
     newly_funded,
     open_issuances,
     to_mint,
 )
+from issuer.primary_market.selectors._lapses import (
+    issuances_to_requote,
+    lapsed,
+    lapsed_redemptions,
+    redemptions_to_requote,
+)
+from issuer.primary_market.selectors._redemption_requirements import redemption_requirements
+from issuer.primary_market.selectors._redemption_timeline import (
+    deposit_timeline,
+    redemption_timeline,
+)
+from issuer.primary_market.selectors._redemption_view import RedemptionView, redemption_view
+from issuer.primary_market.selectors._redemptions import (
+    delivered,
+    failed_to_burn,
+    finally_burned,
+    not_to_be_delivered,
+    open_redemptions,
+    redemption_axes_of,
+    redemption_of,
+    redemptions,
+    redemptions_expiring,
+    redemptions_of,
+    to_burn,
+    to_deliver,
+    undelivered,
+)
+from issuer.primary_market.selectors._refusals import Refusal
 from issuer.primary_market.selectors._requirements import Party, Requirement, requirements
 from issuer.primary_market.selectors._timeline import Moment, timeline
 
@@ -21,20 +60,51 @@ __all__ = [
     "ApprovalView",
     "Moment",
     "Party",
+    "RedemptionView",
     "Refusal",
     "Requirement",
+    "ReturnView",
     "approval_view",
+    "assignable_to",
     "axes_of",
+    "delivered",
+    "deposit_timeline",
+    "deposits",
     "expiring",
+    "failed_to_burn",
     "failed_to_mint",
+    "failed_to_return",
+    "finally_burned",
     "finally_minted",
+    "finally_returned",
     "issuance_of",
     "issuances",
     "issuances_of",
+    "issuances_to_requote",
     "lapsed",
+    "lapsed_redemptions",
     "newly_funded",
+    "not_to_be_delivered",
     "open_issuances",
+    "open_redemptions",
+    "open_returns",
+    "redemption_axes_of",
+    "redemption_of",
+    "redemption_requirements",
+    "redemption_timeline",
+    "redemption_view",
+    "redemptions",
+    "redemptions_expiring",
+    "redemptions_of",
+    "redemptions_to_requote",
     "requirements",
+    "return_view",
+    "returns_to_sign",
     "timeline",
+    "to_burn",
+    "to_deliver",
     "to_mint",
+    "undelivered",
+    "unmatched_transfers",
+    "waiting_deposits",
 ]

@@ -1,35 +1,31 @@
 """What an officer sees before proposing or confirming: what is signed, and what it would do."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from issuer.approvals import selectors as approvals
-from issuer.approvals.errors import PersonRequired, ProposalChanged, ProposalOpen, SamePerson
 from issuer.approvals.models import Proposal
 from issuer.foundation import canonical, quantities
 from issuer.foundation.actors import Actor
-from issuer.foundation.errors import DomainError
-from issuer.gate import selectors as gate
-from issuer.gate.errors import GateClosed
 from issuer.primary_market import checks
-from issuer.primary_market.errors import NotProposed
 from issuer.primary_market.models import IssuanceRequest
 from issuer.primary_market.payload import APPROVE_ISSUANCE, approval_payload
+from issuer.primary_market.selectors._refusals import (
+    SHUT_FOR_ISSUANCE,
+    Refusal,
+    refusals,
+    require_another_person,
+    require_none_proposed,
+    require_person,
+    require_same_payload,
+    shut_gates,
+)
 from issuer.primary_market.states import IssuanceState, IssuanceStep
 from issuer.reserves import selectors as reserves
 from issuer.reserves.cover import Cover
 from issuer.reserves.errors import CoverUnknown, SharesNotFree
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a button is disabled, as the service would say it."""
-
-    code: str
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +60,13 @@ def approval_view(request: IssuanceRequest, *, actor: Actor, at: datetime) -> Ap
         lambda: checks.require_cleared(request, at=at),
         lambda: checks.require_wallet(request),
         lambda: checks.require_unchanged_terms(request, at=at),
-        lambda: _require_person(actor),
+        lambda: require_person(actor),
     ]
-    to_propose = [*shared, lambda: _require_none_proposed(proposal)]
+    to_propose = [*shared, lambda: require_none_proposed(proposal)]
     to_confirm = [
         *shared,
-        lambda: _require_another_person(proposal, actor),
-        lambda: _require_same_payload(proposal, payload_hash),
+        lambda: require_another_person(proposal, actor),
+        lambda: require_same_payload(proposal, payload_hash),
     ]
     return ApprovalView(
         payload=payload,
@@ -78,8 +74,10 @@ def approval_view(request: IssuanceRequest, *, actor: Actor, at: datetime) -> Ap
         proposal=proposal,
         cover_before=before,
         cover_after=_after(before, request),
-        not_to_propose=_refusals(to_propose),
-        not_to_confirm=_refusals(to_confirm) + _shut_gates(request) + _uncovered(before, request),
+        not_to_propose=refusals(to_propose),
+        not_to_confirm=refusals(to_confirm)
+        + shut_gates(request, SHUT_FOR_ISSUANCE)
+        + _uncovered(before, request),
     )
 
 
@@ -95,44 +93,6 @@ def _after(cover: Cover, request: IssuanceRequest) -> Cover:
         owed_on_tokens=cover.owed_on_tokens + owed,
         paid_not_minted=max(cover.paid_not_minted - request.shares, Decimal(0)),
     )
-
-
-def _refusals(asked: list[Callable[[], None]]) -> tuple[Refusal, ...]:
-    found = []
-    for ask in asked:
-        try:
-            ask()
-        except DomainError as refusal:
-            found.append(Refusal(refusal.code, refusal.detail))
-    return tuple(found)
-
-
-def _require_person(actor: Actor) -> None:
-    if actor.person is None:
-        raise PersonRequired(f"{actor} is not the login of a person.")
-
-
-def _require_none_proposed(proposal: Proposal | None) -> None:
-    if proposal is not None:
-        raise ProposalOpen(f"{proposal.proposer} has proposed it; another person confirms it.")
-
-
-def _require_another_person(proposal: Proposal | None, actor: Actor) -> None:
-    if proposal is None:
-        raise NotProposed("Nobody has proposed it.")
-    if proposal.proposer_id == actor.person:
-        raise SamePerson("You proposed this; another person has to confirm it.")
-
-
-def _require_same_payload(proposal: Proposal | None, payload_hash: str) -> None:
-    if proposal is not None and proposal.payload_hash != payload_hash:
-        raise ProposalChanged("What was proposed has changed since; it has to be proposed again.")
-
-
-def _shut_gates(request: IssuanceRequest) -> tuple[Refusal, ...]:
-    scopes = reserves.scopes_of(request.token, request.deployment.network)
-    holds = gate.holds_in_force(scopes)
-    return tuple(Refusal(GateClosed.code, str(hold)) for hold in holds)
 
 
 def _uncovered(cover: Cover, request: IssuanceRequest) -> tuple[Refusal, ...]:

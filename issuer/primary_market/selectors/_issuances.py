@@ -3,24 +3,19 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from issuer.chain.models import TransactionIntent
 from issuer.chain.states import IntentState
 from issuer.custody.states import InstructionState
 from issuer.instruments.models import Network
-from issuer.kyc import selectors as kyc
-from issuer.kyc.errors import KycNotCleared
-from issuer.parties.models import AuthorizedParticipant, LegalEntity, Wallet
-from issuer.parties.states import WalletState
+from issuer.parties.models import AuthorizedParticipant
 from issuer.primary_market import axes, errors
 from issuer.primary_market.axes import Axes
 from issuer.primary_market.models import IssuanceRequest
 from issuer.primary_market.states import FINAL_STATES, IssuanceState
 
 UNFUNDED = (IssuanceState.REQUESTED, IssuanceState.ACCEPTED)
-#: The states in which a request can be frozen.
-STOPPABLE = (*UNFUNDED, IssuanceState.FUNDED, IssuanceState.APPROVED)
 
 
 def issuances() -> QuerySet[IssuanceRequest]:
@@ -108,42 +103,3 @@ def failed_to_mint() -> QuerySet[IssuanceRequest]:
         state=IssuanceState.MINTING,
         mint_intent__state__in=[IntentState.REVERTED, IntentState.DROPPED],
     ).order_by("id")
-
-
-def lapsed(at: datetime) -> list[tuple[UUID, str]]:
-    """Return the requests that must not go on, by id, and why: KYC or wallet lapsed.
-
-    Those whose mint is signed are not among them, for the chain may carry it out whatever we wish.
-    """
-    found: list[tuple[UUID, str]] = []
-    refusals: dict[UUID, str | None] = {}
-    bound = Wallet.objects.filter(
-        participant=OuterRef("participant"),
-        namespace=OuterRef("wallet__namespace"),
-        address=OuterRef("wallet__address"),
-        state=WalletState.BOUND,  # it may be another row: one bound again after a revocation
-    )
-    stoppable = (
-        IssuanceRequest.objects.filter(state__in=STOPPABLE)
-        .select_related("participant__entity", "wallet")
-        .annotate(wallet_bound=Exists(bound))
-        .order_by("id")
-    )
-    for request in stoppable:
-        entity = request.participant.entity
-        if entity.pk not in refusals:
-            refusals[entity.pk] = _kyc_refusal(entity, at)
-        reason = refusals[entity.pk]
-        if reason is None and not request.wallet_bound:
-            reason = f"The wallet {request.wallet.address} is no longer bound."
-        if reason is not None:
-            found.append((request.pk, reason))
-    return found
-
-
-def _kyc_refusal(entity: LegalEntity, at: datetime) -> str | None:
-    try:
-        kyc.require_cleared(entity, at=at)
-    except KycNotCleared as refusal:
-        return refusal.detail
-    return None

@@ -1,18 +1,26 @@
 """All that has happened to a request, in one order."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from django.db import models
+
 from issuer.approvals.models import Proposal
 from issuer.approvals.states import ProposalState
 from issuer.chain.models import IntentTransition, TransactionIntent
 from issuer.chain.states import IntentState
+from issuer.custody.models import SettlementInstruction
 from issuer.custody.states import InstructionState
 from issuer.people.models import Person
-from issuer.primary_market.models import IssuanceRequest
+from issuer.primary_market.models import (
+    IssuanceRequest,
+    IssuanceTransition,
+    RedemptionRequest,
+    RedemptionTransition,
+)
 from issuer.primary_market.payload import APPROVE_ISSUANCE
 from issuer.primary_market.states import IssuanceStep
 
@@ -32,6 +40,11 @@ _STEPS: Final[Mapping[str, str]] = {
     IssuanceStep.UNFREEZE_REQUESTED.name: "Unfrozen",
     IssuanceStep.UNFREEZE_ACCEPTED.name: "Unfrozen",
     IssuanceStep.UNFREEZE_FUNDED.name: "Unfrozen",
+    IssuanceStep.REQUOTE_REQUESTED.name: "New terms after a split",
+    IssuanceStep.REQUOTE_ACCEPTED.name: "New terms after a split",
+    IssuanceStep.REQUOTE_FUNDED.name: "New terms after a split, to be approved again",
+    IssuanceStep.REQUOTE_MINTING.name: "New terms after a split",
+    IssuanceStep.REQUOTE_FROZEN.name: "New terms after a split",
 }
 
 
@@ -54,16 +67,20 @@ class Moment:
 
 def timeline(request: IssuanceRequest) -> list[Moment]:
     """Return all that has happened to `request`, the oldest first."""
+    instructions = [] if request.instruction is None else [request.instruction]
     moments = [
-        *_of_request(request),
-        *_of_custody(request),
-        *_of_approvals(request),
-        *_of_chain(request),
+        *moments_of_request(request, _STEPS),
+        *moments_of_custody(instructions, "Receipt"),
+        *moments_of_approvals(request, APPROVE_ISSUANCE),
+        *moments_of_chain([request.pk], "Mint"),
     ]
     return sorted(moments, key=lambda moment: moment.at)
 
 
-def _of_request(request: IssuanceRequest) -> Iterator[Moment]:
+def moments_of_request(
+    request: IssuanceRequest | RedemptionRequest, steps: Mapping[str, str]
+) -> Iterator[Moment]:
+    """Yield the request and its steps, called as `steps` has them."""
     yield Moment(
         request.requested_at,
         "primary_market",
@@ -71,7 +88,9 @@ def _of_request(request: IssuanceRequest) -> Iterator[Moment]:
         request.requested_by,
         evidence={"client reference": request.client_reference},
     )
-    transitions = list(request.transitions.order_by("id"))
+    transitions: list[IssuanceTransition | RedemptionTransition] = [
+        *request.transitions.order_by("id")
+    ]
     persons = {transition.person_id for transition in transitions if transition.person_id}
     names: dict[UUID | None, str] = dict(
         Person.objects.filter(pk__in=persons).values_list("pk", "name")
@@ -80,47 +99,49 @@ def _of_request(request: IssuanceRequest) -> Iterator[Moment]:
         yield Moment(
             transition.occurred_at,
             "primary_market",
-            _STEPS[transition.step],
+            steps[transition.step],
             transition.actor,
             person=names.get(transition.person_id, ""),
             reason=transition.reason,
         )
 
 
-def _of_custody(request: IssuanceRequest) -> Iterator[Moment]:
-    instruction = request.instruction
-    if instruction is None:
-        return
-    dates = {"settlement date": instruction.settlement_date.isoformat()}
-    yield Moment(
-        instruction.instructed_at,
-        "custody",
-        "Receipt of shares instructed",
-        instruction.instructed_by,
-        evidence={"trade date": instruction.trade_date.isoformat()} | dates,
-    )
-    evidence = {}
-    if instruction.evidence is not None:
-        evidence = {
-            "statement": str(instruction.evidence),
-            "statement SHA-256": instruction.evidence.sha256,
-        }
-    for transition in instruction.transitions.order_by("id"):
-        settled = transition.destination == InstructionState.SETTLED
+def moments_of_custody(
+    instructions: Iterable[SettlementInstruction], what: str
+) -> Iterator[Moment]:
+    """Yield what became of settlement instructions; `what` is Receipt or Delivery."""
+    for instruction in instructions:
+        dates = {"settlement date": instruction.settlement_date.isoformat()}
         yield Moment(
-            transition.occurred_at,
+            instruction.instructed_at,
             "custody",
-            f"Receipt of shares {InstructionState(transition.destination).label.lower()}",
-            transition.actor,
-            evidence=evidence if settled else dates,
+            f"{what} of shares instructed",
+            instruction.instructed_by,
+            evidence={"trade date": instruction.trade_date.isoformat()} | dates,
         )
+        evidence = {}
+        if instruction.evidence is not None:
+            evidence = {
+                "statement": str(instruction.evidence),
+                "statement SHA-256": instruction.evidence.sha256,
+            }
+        for transition in instruction.transitions.order_by("id"):
+            settled = transition.destination == InstructionState.SETTLED
+            yield Moment(
+                transition.occurred_at,
+                "custody",
+                f"{what} of shares {InstructionState(transition.destination).label.lower()}",
+                transition.actor,
+                evidence=evidence if settled else dates,
+            )
 
 
-def _of_approvals(request: IssuanceRequest) -> Iterator[Moment]:
+def moments_of_approvals(subject: models.Model, action: str) -> Iterator[Moment]:
+    """Yield what was proposed to be done to `subject`, and what became of it."""
     proposals = Proposal.objects.filter(
-        action=APPROVE_ISSUANCE,
-        subject_type=IssuanceRequest._meta.label_lower,
-        subject_id=request.pk,
+        action=action,
+        subject_type=subject._meta.label_lower,
+        subject_id=subject.pk,
     ).select_related("proposer", "approval__approver")
     for proposal in proposals:
         evidence = {"payload SHA-256": proposal.payload_hash}
@@ -146,17 +167,20 @@ def _of_approvals(request: IssuanceRequest) -> Iterator[Moment]:
         )
 
 
-def _of_chain(request: IssuanceRequest) -> Iterator[Moment]:
-    intents = TransactionIntent.objects.filter(request_id=request.pk).prefetch_related(
+def moments_of_chain(request_ids: Iterable[UUID], what: str) -> Iterator[Moment]:
+    """Yield what became of the transactions for requests; `what` is Mint, Burn or Return."""
+    intents = TransactionIntent.objects.filter(request_id__in=request_ids).prefetch_related(
         "attempts", "transitions"
     )
+    noun = what.lower()
     for intent in intents:
         nonce = {"nonce": str(intent.nonce)}
         for number, attempt in enumerate(intent.attempts.all()):
+            again = f"{what} signed again with higher fees"
             yield Moment(
                 attempt.signed_at,
                 "chain",
-                "Mint signed again with higher fees" if number else "Exact bytes of the mint kept",
+                again if number else f"Exact bytes of the {noun} kept",
                 "",
                 evidence={"transaction": attempt.transaction_hash} | nonce,
             )
@@ -164,7 +188,7 @@ def _of_chain(request: IssuanceRequest) -> Iterator[Moment]:
             yield Moment(
                 transition.occurred_at,
                 "chain",
-                f"Mint: {IntentState(transition.destination).label.lower()}",
+                f"{what}: {IntentState(transition.destination).label.lower()}",
                 transition.actor,
                 evidence=_block_of(transition),
             )

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from issuer.audit import services as audit
 from issuer.custody import services as custody
-from issuer.custody.models import CustodyAccount, Purpose, SettlementInstruction
+from issuer.custody.models import Purpose, SettlementInstruction
 from issuer.custody.selectors import OPEN_STATES
 from issuer.custody.states import InstructionState
 from issuer.events import services as events
@@ -18,7 +18,7 @@ from issuer.foundation.actors import Actor
 from issuer.foundation.transactions import translating
 from issuer.gate import services as gate
 from issuer.instruments import selectors as instruments
-from issuer.instruments.models import Deployment, Token
+from issuer.instruments.models import Token
 from issuer.kyc import selectors as kyc
 from issuer.parties import selectors as parties
 from issuer.parties.models import AuthorizedParticipant
@@ -60,7 +60,7 @@ def request_issuance(
         GateClosed: if the gate of program, token, network or a custodian is not open.
         ClientReferenceUsed: if `client_reference` names an earlier request of the participant.
     """
-    deployment = _deployment(participant, token, network)
+    deployment = checks.deployment_of(participant, token, network)
     checks.require_issuance_open(token)
     kyc.require_cleared(participant.entity, at=at)
     wallet = parties.bound_wallet(participant, deployment.network.namespace, wallet_address)
@@ -126,7 +126,7 @@ def accept(
     checks.require_entitled(request, at=at)
     checks.require_unchanged_terms(request, at=at)
     instruction = custody.instruct_receipt(
-        account=_custody_account(request.token, account_id),
+        account=checks.custody_account(request.token, account_id),
         purpose=Purpose.ISSUANCE,
         quantity=request.shares,
         request_id=request.pk,
@@ -222,27 +222,3 @@ def _stop(
         if instruction.state in OPEN_STATES:
             custody.cancel_instruction(instruction.pk, actor=actor, at=at)
     return take(step, request, actor=actor, at=at, reason=reason)
-
-
-def _deployment(participant: AuthorizedParticipant, token: Token, network: str) -> Deployment:
-    if token.program_id != participant.program_id:
-        detail = f"{participant} is not authorized under the program of {token}."
-        raise errors.TokenOfAnotherProgram(detail, token=token.symbol)
-    deployment = (
-        token.deployments.select_related("network", "token").filter(network__caip2=network).first()
-    )
-    if deployment is None:
-        detail = f"{token} has no contract on {network[:64]!r}."
-        raise errors.TokenNotOnNetwork(detail, token=token.symbol, network=network[:64])
-    return deployment
-
-
-def _custody_account(token: Token, account_id: UUID | None) -> CustodyAccount:
-    accounts = token.custody_accounts.select_related("custodian", "token")
-    if account_id is not None:
-        accounts = accounts.filter(pk=account_id)
-    found = list(accounts.order_by("pk")[:2])
-    if len(found) != 1:
-        detail = f"{token} has {len(found) or 'no'} such custody accounts; name the one."
-        raise errors.CustodyAccountUndetermined(detail, token=token.symbol)
-    return found[0]

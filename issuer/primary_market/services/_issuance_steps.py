@@ -5,13 +5,11 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from issuer.audit import services as audit
-from issuer.events import services as events
 from issuer.foundation.actors import Actor
-from issuer.foundation.transactions import require_transaction
 from issuer.primary_market import errors
-from issuer.primary_market.models import IssuanceRequest, IssuanceTransition
-from issuer.primary_market.states import IssuanceState, IssuanceStep
+from issuer.primary_market.models import IssuanceRequest
+from issuer.primary_market.services import _steps
+from issuer.primary_market.states import IssuanceStep
 
 #: What others are told has happened, by the step that was taken.
 EVENTS: Final[Mapping[IssuanceStep, str]] = {
@@ -30,6 +28,11 @@ EVENTS: Final[Mapping[IssuanceStep, str]] = {
     IssuanceStep.UNFREEZE_REQUESTED: "issuance.unfrozen",
     IssuanceStep.UNFREEZE_ACCEPTED: "issuance.unfrozen",
     IssuanceStep.UNFREEZE_FUNDED: "issuance.unfrozen",
+    IssuanceStep.REQUOTE_REQUESTED: "issuance.requoted",
+    IssuanceStep.REQUOTE_ACCEPTED: "issuance.requoted",
+    IssuanceStep.REQUOTE_FUNDED: "issuance.requoted",
+    IssuanceStep.REQUOTE_MINTING: "issuance.requoted",
+    IssuanceStep.REQUOTE_FROZEN: "issuance.requoted",
 }
 
 
@@ -69,37 +72,15 @@ def take(
 ) -> IssuanceRequest:
     """Take a step with a locked request, and set the columns that its new state requires.
 
-    `reason` is told to the participant, and holds no personal data. The row, its
-    `IssuanceTransition`, the audit event and the event for others are committed together or not
-    at all.
+    `reason` is told to the participant, and holds no personal data.
     """
-    require_transaction()
-    origin = IssuanceState(request.state)
-    step.value.check(origin)
-
-    request.state = step.value.destination
-    request.reason = reason
-    for name, value in columns.items():
-        setattr(request, name, value)
-    request.save(update_fields=["state", "reason", *columns])
-    IssuanceTransition.objects.create(
-        request=request,
-        step=step.name,
-        origin=origin,
-        destination=request.state,
-        actor=str(actor),
-        person_id=actor.person,
-        reason=reason,
-        occurred_at=at,
-    )
-    facts = {"reason": reason} if reason else {}
-    audit.record(f"issuance.{step.name.lower()}", subject=request, actor=actor, at=at, **facts)
-    events.record(
-        EVENTS[step],
-        subject=request,
+    return _steps.take(
+        step,
+        request,
+        noun="issuance",
+        event=EVENTS[step],
+        actor=actor,
         at=at,
-        participant=request.participant.code,
-        token=request.token.symbol,
-        state=request.state,
+        reason=reason,
+        **columns,
     )
-    return request

@@ -1,0 +1,135 @@
+"""Questions about redemption requests."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery
+
+from issuer.chain.models import TransactionIntent
+from issuer.chain.states import IntentState
+from issuer.custody.states import InstructionState
+from issuer.instruments.models import Network
+from issuer.parties.models import AuthorizedParticipant
+from issuer.primary_market import axes, errors
+from issuer.primary_market.axes import Axes
+from issuer.primary_market.models import Deposit, DepositReturn, RedemptionRequest
+from issuer.primary_market.states import ENDED_STATES, RECEIVING_STATES, RedemptionState
+
+_S = RedemptionState
+
+
+def redemptions() -> QuerySet[RedemptionRequest]:
+    """Return every request, the newest first, with all that its three sides are derived from."""
+    newest_burn = TransactionIntent.objects.filter(request_id=OuterRef("pk")).order_by("-id")
+    returns = DepositReturn.objects.select_related("intent").order_by("id")
+    deposits = (
+        Deposit.objects.select_related("transfer")
+        .prefetch_related(Prefetch("returns", returns))
+        .order_by("id")
+    )
+    return (
+        RedemptionRequest.objects.select_related(
+            "participant__entity",
+            "token__security",
+            "token__program",
+            "deployment__network",
+            "deployment__token",
+            "wallet",
+            "account__custodian__entity",
+            "instruction__account__custodian__entity",
+            "burn_intent__event",
+        )
+        .prefetch_related(Prefetch("deposits", deposits))
+        .annotate(newest_burn_state=Subquery(newest_burn.values("state")[:1]))
+        .order_by("-id")
+    )
+
+
+def redemptions_of(participant: AuthorizedParticipant) -> QuerySet[RedemptionRequest]:
+    """Return the requests of `participant`, the newest first."""
+    return redemptions().filter(participant=participant)
+
+
+def redemption_of(participant: AuthorizedParticipant, request_id: UUID) -> RedemptionRequest:
+    """Return one request of `participant`.
+
+    Raises:
+        RedemptionMissing: if the participant made no such request.
+    """
+    request = redemptions_of(participant).filter(pk=request_id).first()
+    if request is None:
+        raise errors.RedemptionMissing(f"There is no redemption request {request_id}.")
+    return request
+
+
+def redemption_axes_of(request: RedemptionRequest) -> Axes:
+    """Return the three sides of a request that `redemptions` returned."""
+    return axes.redemption_axes(
+        state=request.state,
+        instruction_state=None if request.instruction is None else request.instruction.state,
+        intent_state=getattr(request, "newest_burn_state", None),
+    )
+
+
+def open_redemptions() -> QuerySet[RedemptionRequest]:
+    """Return the requests that have not ended, the oldest first."""
+    return redemptions().exclude(state__in=ENDED_STATES).order_by("id")
+
+
+def undelivered(token_ids: list[UUID]) -> QuerySet[RedemptionRequest]:
+    """Return the requests whose burn is booked and whose delivery is not instructed."""
+    return (
+        RedemptionRequest.objects.filter(
+            Q(state=_S.BURNED) | Q(state=_S.FROZEN, burn_intent__isnull=False),
+            token__in=token_ids,
+        )
+        .select_related("burn_intent__event", "deployment__network")
+        .order_by("id")
+    )
+
+
+def redemptions_expiring(at: datetime) -> QuerySet[RedemptionRequest]:
+    """Return the requests whose time is over and whose tokens have not all come."""
+    return RedemptionRequest.objects.filter(
+        state__in=RECEIVING_STATES, expires_at__lte=at
+    ).order_by("id")
+
+
+def to_burn(network: Network | None = None) -> QuerySet[RedemptionRequest]:
+    """Return the approved requests, on `network` if one is named, the oldest first."""
+    on_network = Q() if network is None else Q(deployment__network=network)
+    return RedemptionRequest.objects.filter(on_network, state=_S.APPROVED).order_by("id")
+
+
+def finally_burned() -> QuerySet[RedemptionRequest]:
+    """Return the requests whose burn is final and not in the books yet."""
+    return RedemptionRequest.objects.filter(
+        state=_S.BURNING, burn_intent__state=IntentState.FINAL
+    ).order_by("id")
+
+
+def failed_to_burn() -> QuerySet[RedemptionRequest]:
+    """Return the requests whose burn was reverted or dropped."""
+    return RedemptionRequest.objects.filter(
+        state=_S.BURNING, burn_intent__state__in=[IntentState.REVERTED, IntentState.DROPPED]
+    ).order_by("id")
+
+
+def to_deliver() -> QuerySet[RedemptionRequest]:
+    """Return the requests whose shares are owed to the participant by name."""
+    return RedemptionRequest.objects.filter(state=_S.BURNED).order_by("id")
+
+
+def delivered() -> QuerySet[RedemptionRequest]:
+    """Return the requests whose shares have left, and which are not completed yet."""
+    return _delivering(InstructionState.SETTLED)
+
+
+def not_to_be_delivered() -> QuerySet[RedemptionRequest]:
+    """Return the requests whose delivery was cancelled at the custodian."""
+    return _delivering(InstructionState.CANCELLED)
+
+
+def _delivering(state: InstructionState) -> QuerySet[RedemptionRequest]:
+    found = RedemptionRequest.objects.filter(state=_S.DELIVERING, instruction__state=state)
+    return found.order_by("id")
