@@ -1,22 +1,26 @@
 """The document of a statement: built from a reconciliation, completed by an approval."""
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
+from issuer.attestation import differences
 from issuer.attestation.models import Attestation
 from issuer.attestation.package import verify_offline
-from issuer.attestation.sources import Sources, gather, salted_hash
+from issuer.attestation.sources import Sources, TokenSources, gather, salted_hash
 from issuer.attestation.states import AttestationKind
 from issuer.attestation.token_part import TokenPart, second_of
-from issuer.foundation import calendars
+from issuer.foundation import calendars, canonical
 from issuer.foundation.quantities import to_text
 from issuer.gate.models import Hold, ScopeKind
+from issuer.instruments.models import Network
 from issuer.parties.models import Custodian, LegalEntity
 from issuer.reconciliation.models import Break, Run
-from issuer.reconciliation.states import BreakState
+from issuer.reconciliation.states import BreakCode, BreakState
 from issuer.reserves.cover import SEVERITY, CoverStatus
 
 SCHEMA: Final = "urn:issuer:attestation:1"
@@ -25,7 +29,7 @@ GRACE: Final = timedelta(hours=6)
 LIMITS: Final = (
     "The figures of custodians are from the files that they send to the issuer, one source each.",
     "Each chain was read through the issuer's own node.",
-    "The lowest cover in the period is of the reconciliations in it, not of every instant.",
+    "The lowest cover in the period goes by the newest statement of each custodian at each time.",
     "Only the contracts named here were read; the issuer knows of no others.",
 )
 ACTIONS: Final[Mapping[str, str]] = {
@@ -63,17 +67,52 @@ def build(
 ) -> dict[str, Any]:
     """Return the content of the next statement of a program, which nobody has approved yet.
 
+    An event speaks of the tokens that the statement before spoke of, and lets no chain mint more
+    than that one did: of both, people have to speak first.
+
     Raises:
         NothingToAttest: if the program has published no criteria, or the run has no tokens.
     """
-    sources = gather(run, since=None if previous is None else previous.as_of)
     before: dict[str, Any] | None = None
     if previous is not None:
         before = json.loads(bytes(previous.document or b""))
-    tokens = [TokenPart(part) for part in sources.tokens]
-    statuses = [CoverStatus(part.result.status) for part in tokens]
-    status = max(statuses, key=SEVERITY.index)
-    program = run.program
+    allowed: dict[str, dict[str, Decimal]] = {}
+    if occasion.kind == AttestationKind.EVENT and before is not None:
+        allowed = {token["symbol"]: _headrooms(token) for token in before["tokens"]}
+    sources = gather(run, previous=previous, only=allowed)
+    tokens = [TokenPart(part, allowed.get(part.token.symbol)) for part in sources.tokens]
+    status = max((CoverStatus(part.result.status) for part in tokens), key=SEVERITY.index)
+    return {
+        **_heading(sources, previous, occasion),
+        "cutoff": _cutoff(sources, occasion),
+        "period": {
+            "from": second_of(sources.since),
+            "to": second_of(run.as_of),
+            "late": before is not None and second_of(run.as_of) > before["nextDue"],
+        },
+        "published": None,
+        **_validity(run.as_of, status, occasion, before),
+        "chains": _chains(tokens),
+        "status": status,
+        "tokens": [part.as_document() for part in tokens],
+        "breaks": [_break(one, part) for part in sources.tokens for one in part.breaks],
+        "halts": _halts(sources),
+        "ledger": {
+            "entries": sources.entries,
+            "headCommitment": None,
+            "trialBalance": to_text(sources.trial_balance),
+            "log": None,
+        },
+        "controls": _controls(prepared_by),
+        "evidence": _evidence(sources),
+        "assurance": None,
+        "limits": list(LIMITS),
+    }
+
+
+def _heading(sources: Sources, previous: Attestation | None, occasion: Occasion) -> dict[str, Any]:
+    """Return what tells the statement from any other: whose it is, its number and its kind."""
+    program, criteria = sources.run.program, sources.criteria
     return {
         "schema": SCHEMA,
         "program": program.name,
@@ -88,41 +127,28 @@ def build(
         },
         "custodians": _custodians(sources),
         "criteria": {
-            "name": sources.criteria.name,
-            "version": sources.criteria.version,
-            "sha256": sources.criteria.sha256,
+            "name": criteria.name,
+            "version": criteria.version,
+            "sha256": criteria.sha256,
         },
-        "cutoff": _cutoff(sources, occasion),
-        "period": {
-            "from": second_of(sources.since),
-            "to": second_of(run.as_of),
-            "late": before is not None and second_of(run.as_of) > before["nextDue"],
-        },
-        "published": None,
-        **_validity(run.as_of, status, occasion, before),
-        "chains": _chains(tokens),
-        "status": status,
-        "tokens": [part.as_document() for part in tokens],
-        "breaks": [_break(one, run.as_of) for part in sources.tokens for one in part.breaks],
-        "halts": [_halt(one, run.as_of) for one in _halts(sources)],
-        "ledger": {
-            "entries": sources.entries,
-            "headCommitment": None,
-            "trialBalance": to_text(sources.trial_balance),
-            "log": None,
-        },
-        "controls": {
-            "preparedBy": prepared_by.as_document(),
-            "approvedBy": [],
-            "contentSha256": None,
-            "overrides": 0,
-            "buildSha256": None,
-            "configSha256": None,
-        },
-        "evidence": _evidence(sources),
-        "assurance": None,
-        "limits": list(LIMITS),
     }
+
+
+def _controls(prepared_by: Officer) -> dict[str, Any]:
+    """Return who made the statement; who approved it is not known yet."""
+    return {
+        "preparedBy": prepared_by.as_document(),
+        "approvedBy": [],
+        "contentSha256": None,
+        "overrides": 0,
+        "buildSha256": None,
+        "configSha256": None,
+    }
+
+
+def _headrooms(token: Mapping[str, Any]) -> dict[str, Decimal]:
+    """Return the tokens that a statement lets each chain mint."""
+    return {room["chain"]: Decimal(room["tokens"]) for room in token["mint"]["headroom"]}
 
 
 def complete(content: Mapping[str, Any], *, approved_by: Officer | None) -> dict[str, Any]:
@@ -187,27 +213,17 @@ def _cutoff(sources: Sources, occasion: Occasion) -> dict[str, Any]:
 
 
 def _chains(tokens: list[TokenPart]) -> list[dict[str, Any]]:
-    """Return each chain with the newest block that figures of it were read at."""
+    """Return each chain with the newest block that figures of it were read at, and who may mint."""
     chains: dict[str, dict[str, Any]] = {}
+    minters: dict[str, dict[str, list[str]]] = defaultdict(dict)
     for part in tokens:
         for deployment, snapshot, reason in part.blocks():
             network = deployment.network
-            chain = chains.setdefault(
-                network.caip2,
-                {
-                    "caip2": network.caip2,
-                    "name": network.name,
-                    "height": None,
-                    "hash": None,
-                    "time": None,
-                    "finality": "FINALIZED",
-                    "sourcesAsked": 1,
-                    "sourcesAgreed": 0,
-                    "mintersSha256": None,
-                    "reason": reason,
-                },
-            )
-            if snapshot is not None and snapshot.block_number >= (chain["height"] or 0):
+            chain = chains.setdefault(network.caip2, _silent_chain(network, reason))
+            if snapshot is None:
+                continue
+            minters[network.caip2][deployment.address] = snapshot.minters
+            if snapshot.block_number >= (chain["height"] or 0):
                 chain |= {
                     "height": snapshot.block_number,
                     "hash": snapshot.block_hash,
@@ -215,7 +231,24 @@ def _chains(tokens: list[TokenPart]) -> list[dict[str, Any]]:
                     "sourcesAgreed": 1,
                     "reason": None,
                 }
+    for caip2, by_contract in minters.items():
+        chains[caip2]["mintersSha256"] = canonical.sha256(by_contract)
     return [chains[caip2] for caip2 in sorted(chains)]
+
+
+def _silent_chain(network: Network, reason: str | None) -> dict[str, Any]:
+    return {
+        "caip2": network.caip2,
+        "name": network.name,
+        "height": None,
+        "hash": None,
+        "time": None,
+        "finality": "FINALIZED",
+        "sourcesAsked": 1,
+        "sourcesAgreed": 0,
+        "mintersSha256": None,
+        "reason": reason,
+    }
 
 
 def _custodians(sources: Sources) -> list[dict[str, Any]]:
@@ -231,25 +264,39 @@ def _entity(entity: LegalEntity) -> dict[str, Any]:
     return {"name": entity.name, "lei": entity.lei, "jurisdiction": entity.jurisdiction}
 
 
-def _break(one: Break, as_of: datetime) -> dict[str, Any]:
-    over = one.ended_at is not None and one.ended_at <= as_of
+def _break(one: Break, part: TokenSources) -> dict[str, Any]:
+    """Return a break as it stood at the cut-off.
+
+    One whose difference is gone, and which nobody has closed yet, is UNRESOLVED: then OPEN stands
+    exactly where the lines show a difference, with its amount.
+    """
+    over = one.ended_at is not None and one.ended_at <= part.as_of
+    quantity: Decimal | None = one.quantity
+    status = one.state if over else BreakState.OPEN
+    if not over and one.code in differences.SHOWN_BY_LINES:
+        shown = differences.shown(part.result, BreakCode(one.code))
+        if shown is not None and not shown:
+            status = "UNRESOLVED"
+        else:
+            quantity = shown or quantity
     return {
         "id": str(one.pk),
         "code": one.code,
         "symbol": one.token.symbol,
         "severity": one.severity,
-        "qty": None if one.quantity is None else to_text(abs(one.quantity)),
+        "qty": None if quantity is None else to_text(abs(quantity)),
         "opened": second_of(one.opened_at),
-        "status": one.state if over else BreakState.OPEN,
+        "status": status,
         "action": ACTIONS[one.severity],
         "explanation": one.explanation or one.detail or None,
     }
 
 
-def _halts(sources: Sources) -> list[Hold]:
-    """Return the holds of the period that concern the program, each once."""
+def _halts(sources: Sources) -> list[dict[str, Any]]:
+    """Return the holds of the period that concern the program, each once, oldest first."""
     concerning = {hold.pk: hold for part in sources.tokens for hold in part.holds}
-    return sorted(concerning.values(), key=lambda hold: (hold.placed_at, hold.pk))
+    in_order = sorted(concerning.values(), key=lambda hold: (hold.placed_at, hold.pk))
+    return [_halt(hold, sources.run.as_of) for hold in in_order]
 
 
 def _halt(hold: Hold, as_of: datetime) -> dict[str, Any]:

@@ -3,14 +3,18 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from django.db.models import Q
 
 from issuer.custody.models import CustodyAccount
-from issuer.gate.models import Hold, ScopeKind
-from issuer.gate.selectors import ScopeKey
+from issuer.gate.models import GateState, Hold, ScopeKind
+from issuer.gate.selectors import ScopeKey, tightest
 from issuer.instruments.models import Deployment, Token
+
+#: From open to shut.
+TIGHTNESS: Final = (GateState.OPEN, GateState.REDEEM_ONLY, GateState.HALTED)
 
 
 def holds_between(
@@ -38,3 +42,24 @@ def holds_between(
             if (hold.scope.kind, hold.scope.subject_id) in shut_by:
                 found[token_id].append(hold)
     return found
+
+
+def gates(holds: Iterable[Hold], deployments: Iterable[Deployment]) -> dict[str, GateState]:
+    """Return how far a token may be minted on each of its chains, by CAIP-2; `holds` are its own.
+
+    A hold on a network shuts that one, and any other all of them.
+    """
+    holds = list(holds)
+    return {
+        one.network.caip2: tightest(
+            GateState(hold.effect)
+            for hold in holds
+            if hold.scope.kind != ScopeKind.NETWORK or hold.scope.subject_id == one.network_id
+        )
+        for one in deployments
+    }
+
+
+def widest(states: Iterable[GateState]) -> GateState:
+    """Return the state of the chain that is least shut; a token of no chain is halted."""
+    return min(states, key=TIGHTNESS.index, default=GateState.HALTED)

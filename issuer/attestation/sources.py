@@ -4,35 +4,35 @@ All of it is append-only or has a time of its own, so the same instant gives the
 """
 
 import hashlib
+import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
+from math import prod
 from uuid import UUID
 
 from django.db.models import Min, Q, Sum
 
+from issuer.attestation.changes import lows_between
 from issuer.attestation.errors import NothingToAttest
+from issuer.attestation.holds import holds_between
+from issuer.attestation.models import Attestation
+from issuer.attestation.movements import Movements, balances, credited, debited
+from issuer.attestation.period_low import Low
 from issuer.chain.models import SupplySnapshot
+from issuer.custody import selectors as custody
 from issuer.custody.models import CustodyAccount, Position, Statement
-from issuer.gate.models import Hold, ScopeKind
+from issuer.foundation import quantities
+from issuer.gate.models import Hold
 from issuer.instruments import chart
 from issuer.instruments import selectors as instruments
-from issuer.instruments.models import ControlledAddress, Deployment, Token
-from issuer.ledger.models import Account, Entry, Side, Transfer
+from issuer.instruments.models import ControlledAddress, Deployment, Split, Token
+from issuer.ledger.models import Account, Entry, Side
 from issuer.parties.models import Criteria
 from issuer.reconciliation.models import Break, Item, Run, TokenResult
-
-
-@dataclass(frozen=True)
-class Movements:
-    """What came into and went out of some accounts together; not what moved among them."""
-
-    opening: Decimal
-    incoming: Decimal
-    outgoing: Decimal
-    closing: Decimal
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,13 @@ class TokenSources:
     controlled: Mapping[UUID, list[ControlledAddress]]
     accounts: list[CustodyAccount]
     positions: Mapping[UUID, Position]
+    splits: Sequence[Split]
     silent: Mapping[UUID, str]
     commitments: Mapping[str, str]
     balances: Mapping[str, Decimal]
     holds: list[Hold]
     breaks: list[Break]
-    lowest: TokenResult | None
+    lowest: Low | None
     tokens: Movements
     shares: Movements
 
@@ -63,9 +64,29 @@ class TokenSources:
     def token(self) -> Token:
         return self.result.token
 
+    @property
+    def as_of(self) -> datetime:
+        return self.result.run.as_of
+
     def balance(self, code: str) -> Decimal:
         """Return what the books say of the account `code`; an account without entries has 0."""
         return self.balances.get(code, Decimal(0))
+
+    def shares_booked(self, code: str) -> Decimal:
+        """Return the shares in the account `code`, of the kind that there is at the cut-off."""
+        factor = instruments.unbooked_split_factor(self.splits, at=self.as_of)
+        return quantities.scaled_rounded_down(self.balance(code), factor)
+
+    def stated_factor(self, statement: Statement) -> Fraction:
+        """Return how many shares at the cut-off are one of those that `statement` counts."""
+        return prod(
+            (
+                split.factor
+                for split in self.splits
+                if split.effective_at <= self.as_of and custody.counts_old_shares(statement, split)
+            ),
+            start=Fraction(1),
+        )
 
 
 @dataclass(frozen=True)
@@ -77,46 +98,51 @@ class Sources:
     since: datetime
     tokens: list[TokenSources]
     statements: list[Statement]
-    holds: list[Hold]
     entries: int
     trial_balance: Decimal
 
 
-def gather(run: Run, *, since: datetime | None) -> Sources:
-    """Read all that a statement from `run` needs; `since` is the cut-off of the one before.
+def gather(run: Run, *, previous: Attestation | None, only: Collection[str] = ()) -> Sources:
+    """Read all that a statement from `run` needs; `previous` is the one that it follows.
+
+    With `only`, tokens of other symbols are left out.
 
     Raises:
         NothingToAttest: if the program has published no criteria, or the run has no tokens.
     """
     as_of = run.as_of
     criteria = Criteria.objects.filter(program=run.program, published_at__lte=as_of).first()
-    results = list(run.results.select_related("token__security").prefetch_related("lines__items"))
+    results = [
+        result
+        for result in run.results.select_related("run", "token__security").prefetch_related(
+            "lines__items"
+        )
+        if not only or result.token.symbol in only
+    ]
     if criteria is None or not results:
         raise NothingToAttest(f"{run.program} has no published criteria, or no tokens.")
-    accounts = list(
-        CustodyAccount.objects.filter(token__results__run=run, opened_at__lte=as_of)
-        .select_related("custodian__entity", "token")
-        .order_by("token__symbol", "reference")
-    )
     statements = _statements(results)
+    since = None if previous is None else previous.as_of
     start = since or _beginning(results, as_of)
-    holds = list(
-        Hold.objects.filter(Q(released_at=None) | Q(released_at__gt=start), placed_at__lte=as_of)
-        .select_related("scope")
-        .order_by("placed_at", "id")
-    )
     entries = Entry.objects.filter(booked_at__lte=as_of)
     sides = dict(entries.order_by().values_list("side").annotate(Sum("quantity")))
     return Sources(
         run=run,
         criteria=criteria,
         since=start,
-        tokens=_tokens(results, accounts, statements, holds, since=since, start=start, as_of=as_of),
+        tokens=_tokens(_Evidence(results, statements, start), stated_in(previous), since),
         statements=sorted(statements.values(), key=lambda statement: statement.reference),
-        holds=holds,
         entries=entries.count(),
         trial_balance=sides.get(Side.DEBIT, Decimal(0)) - sides.get(Side.CREDIT, Decimal(0)),
     )
+
+
+def stated_in(attestation: Attestation | None) -> frozenset[str]:
+    """Return the symbols of the tokens that a statement speaks of."""
+    if attestation is None:
+        return frozenset()
+    document = json.loads(bytes(attestation.document or attestation.content))
+    return frozenset(token["symbol"] for token in document["tokens"])
 
 
 def salted_hash(salt: UUID, content: bytes) -> str:
@@ -124,83 +150,100 @@ def salted_hash(salt: UUID, content: bytes) -> str:
     return hashlib.sha256(salt.bytes + content).hexdigest()
 
 
-def _tokens(
-    results: list[TokenResult],
-    accounts: list[CustodyAccount],
-    statements: Mapping[str, Statement],
-    holds: list[Hold],
-    *,
-    since: datetime | None,
-    start: datetime,
-    as_of: datetime,
-) -> list[TokenSources]:
-    token_ids = [result.token_id for result in results]
-    deployments = list(
-        Deployment.objects.filter(token__in=token_ids)
-        .select_related("network", "token")
-        .order_by("token__symbol", "network__caip2")
-    )
-    multipliers = instruments.multipliers_at(deployments, as_of)
-    snapshots = _snapshots(results)
-    controlled = defaultdict(list)
-    for address in ControlledAddress.objects.order_by("address"):
-        controlled[address.network_id].append(address)
-    positions = _positions(results)
-    commitments = {
-        sha256: salted_hash(statement.pk, bytes(statement.raw))
-        for sha256, statement in statements.items()
-    }
-    lowest = _lowest(results[0].run, token_ids, since)
-    breaks = list(
-        Break.objects.filter(token__in=token_ids, opened_at__lte=as_of)
-        .filter(Q(ended_at=None) | Q(ended_at__gt=start))
-        .select_related("token")
-        .order_by("opened_at", "id")
-    )
-    parts = []
-    for result in sorted(results, key=lambda one: one.token.symbol):
-        token = result.token
-        own_accounts = [account for account in accounts if account.token_id == token.pk]
-        own_deployments = [one for one in deployments if one.token_id == token.pk]
-        scopes = {(ScopeKind.PROGRAM, token.program_id), (ScopeKind.TOKEN, token.pk)}
-        scopes |= {(ScopeKind.NETWORK, one.network_id) for one in own_deployments}
-        scopes |= {(ScopeKind.CUSTODIAN, account.custodian_id) for account in own_accounts}
-        shares = [chart.shares_settled(token, account.reference) for account in own_accounts]
-        shares += [chart.shares_pending_receipt(token, one.reference) for one in own_accounts]
-        parts.append(
-            TokenSources(
-                result=result,
-                deployments=own_deployments,
-                multipliers=multipliers,
-                snapshots=snapshots,
-                controlled=controlled,
-                accounts=own_accounts,
-                positions=positions,
-                silent={UUID(key): why for key, why in result.evidence["silent"].items()},
-                commitments=commitments,
-                balances=_balances(f"{token.symbol}/", as_of),
-                holds=[one for one in holds if (one.scope.kind, one.scope.subject_id) in scopes],
-                breaks=[one for one in breaks if one.token_id == token.pk],
-                lowest=lowest.get(token.pk),
-                tokens=_movements([chart.tokens_outstanding(token)], since, as_of, Side.CREDIT),
-                shares=_movements(shares, since, as_of, Side.DEBIT),
-            )
+class _Evidence:
+    """What chains, custodians, gates and breaks say of the tokens of a run; a query for each."""
+
+    def __init__(
+        self, results: Sequence[TokenResult], statements: Mapping[str, Statement], start: datetime
+    ) -> None:
+        self.results = sorted(results, key=lambda result: result.token.symbol)
+        tokens = [result.token for result in results]
+        self.as_of, self.start = results[0].run.as_of, start
+        self.deployments = list(
+            Deployment.objects.filter(token__in=tokens)
+            .select_related("network", "token")
+            .order_by("token__symbol", "network__caip2")
         )
-    return parts
+        self.multipliers = instruments.multipliers_at(self.deployments, self.as_of)
+        self.snapshots = _snapshots(results)
+        self.controlled = defaultdict(list)
+        for address in ControlledAddress.objects.order_by("address"):
+            self.controlled[address.network_id].append(address)
+        self.accounts = list(
+            CustodyAccount.objects.filter(token__in=tokens, opened_at__lte=self.as_of)
+            .select_related("custodian__entity", "token")
+            .order_by("token__symbol", "reference")
+        )
+        self.positions = _positions(results)
+        self.splits = instruments.splits_of(tokens)
+        self.commitments = {
+            sha256: salted_hash(statement.pk, bytes(statement.raw))
+            for sha256, statement in statements.items()
+        }
+        self.holds = holds_between(tokens, start, self.as_of)
+        self.breaks = list(
+            Break.objects.filter(token__in=tokens, opened_at__lte=self.as_of)
+            .filter(Q(ended_at=None) | Q(ended_at__gt=start))
+            .select_related("token")
+            .order_by("opened_at", "id")
+        )
+        self.lowest = lows_between(
+            self.results, self.deployments, self.accounts, self.splits, start=start
+        )
 
 
-def _lowest(run: Run, token_ids: list[UUID], since: datetime | None) -> dict[UUID, TokenResult]:
-    """Return, by token, the result with the lowest cover of all runs in the period."""
-    results = TokenResult.objects.filter(
-        token__in=token_ids, run__as_of__lte=run.as_of, cover_bps__isnull=False
+def _tokens(
+    evidence: _Evidence, stated: Collection[str], since: datetime | None
+) -> list[TokenSources]:
+    return [
+        # What no statement has spoken of yet is rolled forward from its beginning.
+        _token(evidence, result, since if result.token.symbol in stated else None)
+        for result in evidence.results
+    ]
+
+
+def _token(evidence: _Evidence, result: TokenResult, since: datetime | None) -> TokenSources:
+    token, as_of = result.token, evidence.as_of
+    accounts = [account for account in evidence.accounts if account.token_id == token.pk]
+    splits = evidence.splits.get(token.pk, [])
+    shares = [
+        code(token, account.reference)
+        for account in accounts
+        for code in (
+            chart.shares_settled,
+            chart.shares_pending_receipt,
+            chart.shares_pending_delivery,
+        )
+    ]
+    return TokenSources(
+        result=result,
+        deployments=[one for one in evidence.deployments if one.token_id == token.pk],
+        multipliers=evidence.multipliers,
+        snapshots=evidence.snapshots,
+        controlled=evidence.controlled,
+        accounts=accounts,
+        positions=evidence.positions,
+        splits=splits,
+        silent={UUID(key): why for key, why in result.evidence["silent"].items()},
+        commitments=evidence.commitments,
+        balances=balances(f"{token.symbol}/", as_of),
+        holds=evidence.holds.get(token.pk, []),
+        breaks=[one for one in evidence.breaks if one.token_id == token.pk],
+        lowest=evidence.lowest.get(token.pk),
+        tokens=credited([chart.tokens_outstanding(token)], since, as_of),
+        shares=debited(
+            shares,
+            since,
+            as_of,
+            opening_factor=Fraction(1)
+            if since is None
+            else instruments.unbooked_split_factor(splits, at=since),
+            closing_factor=instruments.unbooked_split_factor(splits, at=as_of),
+        ),
     )
-    if since is not None:
-        results = results.filter(run__as_of__gt=since)
-    lowest = results.select_related("run").order_by("token_id", "cover_bps", "run__as_of")
-    return {result.token_id: result for result in lowest.distinct("token_id")}
 
 
-def _beginning(results: list[TokenResult], as_of: datetime) -> datetime:
+def _beginning(results: Sequence[TokenResult], as_of: datetime) -> datetime:
     """Return when the first account of the tokens was opened: the period of the first statement."""
     ours = Q()
     for result in results:
@@ -209,37 +252,7 @@ def _beginning(results: list[TokenResult], as_of: datetime) -> datetime:
     return min(opened or as_of, as_of)
 
 
-def _balances(prefix: str, as_of: datetime) -> dict[str, Decimal]:
-    entries = (
-        Entry.objects.filter(account__code__startswith=prefix, booked_at__lte=as_of)
-        .order_by("account_id", "-version")
-        .distinct("account_id")
-    )
-    return dict(entries.values_list("account__code", "balance"))
-
-
-def _movements(codes: list[str], since: datetime | None, as_of: datetime, side: Side) -> Movements:
-    """Return what moved into and out of accounts of one side from `since` until `as_of`."""
-    grows, shrinks = ("debit_account__code__in", "credit_account__code__in")
-    if side == Side.CREDIT:
-        grows, shrinks = shrinks, grows
-    incoming = Q(**{grows: codes}) & ~Q(**{shrinks: codes})
-    outgoing = Q(**{shrinks: codes}) & ~Q(**{grows: codes})
-
-    def moved(which: Q, until: datetime, start: datetime | None = None) -> Decimal:
-        transfers = Transfer.objects.filter(which, booked_at__lte=until)
-        if start is not None:
-            transfers = transfers.filter(booked_at__gt=start)
-        return transfers.aggregate(total=Sum("quantity"))["total"] or Decimal(0)
-
-    opening = Decimal(0)
-    if since is not None:
-        opening = moved(incoming, since) - moved(outgoing, since)
-    arrived, left = moved(incoming, as_of, since), moved(outgoing, as_of, since)
-    return Movements(opening, arrived, left, opening + arrived - left)
-
-
-def _statements(results: list[TokenResult]) -> dict[str, Statement]:
+def _statements(results: Sequence[TokenResult]) -> dict[str, Statement]:
     """Return the custodians' statements that the run, or an item of it, rests on, by hash."""
     named = Item.objects.filter(line__result__in=results).exclude(evidence_sha256="")
     hashes = set(named.order_by().values_list("evidence_sha256", flat=True).distinct())
@@ -249,14 +262,14 @@ def _statements(results: list[TokenResult]) -> dict[str, Statement]:
     return {statement.sha256: statement for statement in statements}
 
 
-def _positions(results: list[TokenResult]) -> dict[UUID, Position]:
+def _positions(results: Sequence[TokenResult]) -> dict[UUID, Position]:
     """Return by account what the statements that the run read say."""
     read = {one["id"] for result in results for one in result.evidence["statements"]}
     positions = Position.objects.filter(statement__in=read).select_related("statement")
     return {position.account_id: position for position in positions}
 
 
-def _snapshots(results: list[TokenResult]) -> dict[UUID, SupplySnapshot]:
+def _snapshots(results: Sequence[TokenResult]) -> dict[UUID, SupplySnapshot]:
     read = {one["snapshot"] for result in results for one in result.evidence["blocks"]}
     snapshots = SupplySnapshot.objects.filter(pk__in=read)
     return {snapshot.deployment_id: snapshot for snapshot in snapshots}

@@ -77,23 +77,24 @@ BEGIN
         VALUES ('COVERED', 0), ('IN_TRANSIT', 1), ('SHORT', 2), ('UNKNOWN', 2),
                ('OPEN', 0), ('REDEEM_ONLY', 1), ('HALTED', 2)
     ), token AS (
-        SELECT part ->> 'symbol' AS symbol, answer.rank AS answer, gate.rank AS gate,
-               part #> '{mint,headroom}' AS headroom, stated.which
+        SELECT part ->> 'symbol' AS symbol, badness.rank AS answer,
+               part #> '{mint,headroom}' AS chains, stated.which
           FROM (VALUES ('then', before), ('now', said)) AS stated (which, document)
          CROSS JOIN jsonb_array_elements(stated.document -> 'tokens') AS part
-          LEFT JOIN badness AS answer ON answer.word = part ->> 'status'
-          LEFT JOIN badness AS gate ON gate.word = part #>> '{mint,state}'
+          LEFT JOIN badness ON badness.word = part ->> 'status'
     )
     SELECT string_agg(symbol, ', ') INTO better
       FROM (SELECT * FROM token WHERE which = 'then') AS one
       FULL JOIN (SELECT * FROM token WHERE which = 'now') AS other USING (symbol)
-     WHERE (other.answer >= one.answer AND other.gate >= one.gate) IS NOT TRUE
+     WHERE (other.answer >= one.answer) IS NOT TRUE
         OR EXISTS (
-            SELECT FROM jsonb_array_elements(other.headroom) AS room
-             WHERE (room ->> 'tokens')::numeric > coalesce(
-                 (SELECT sum((allowed ->> 'tokens')::numeric)
-                    FROM jsonb_array_elements(one.headroom) AS allowed
-                   WHERE allowed ->> 'chain' = room ->> 'chain'), 0));
+            SELECT FROM jsonb_array_elements(other.chains) AS chain
+              LEFT JOIN jsonb_array_elements(one.chains) AS earlier
+                     ON earlier ->> 'chain' = chain ->> 'chain'
+              LEFT JOIN badness AS gate ON gate.word = chain ->> 'state'
+              LEFT JOIN badness AS earlier_gate ON earlier_gate.word = earlier ->> 'state'
+             WHERE ((chain ->> 'tokens')::numeric <= coalesce((earlier ->> 'tokens')::numeric, 0)
+                    AND gate.rank >= coalesce(earlier_gate.rank, 0)) IS NOT TRUE);
     IF better IS NOT NULL OR NEW.valid_until > greatest(promised, NEW.as_of) THEN
         RAISE EXCEPTION 'stated without people, yet better than before: %', better
             USING ERRCODE = 'restrict_violation', CONSTRAINT = TG_NAME;

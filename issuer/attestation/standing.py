@@ -3,14 +3,16 @@
 SHORT and UNKNOWN are equally bad: neither lets anybody rely on the shares being there.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
+from uuid import UUID
 
-from issuer.attestation.holds import holds_between
+from issuer.attestation.holds import TIGHTNESS, gates, holds_between
 from issuer.gate.models import GateState
-from issuer.gate.selectors import tightest
+from issuer.instruments.models import Deployment
 from issuer.reconciliation.models import Run
 from issuer.reserves.cover import CoverStatus
 
@@ -20,26 +22,21 @@ _BADNESS: Final[Mapping[CoverStatus, int]] = {
     CoverStatus.SHORT: 2,
     CoverStatus.UNKNOWN: 2,
 }
-_TIGHTNESS: Final[Mapping[GateState, int]] = {
-    GateState.OPEN: 0,
-    GateState.REDEEM_ONLY: 1,
-    GateState.HALTED: 2,
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One token: the answer, its gate, and the shares that are lacking if it is SHORT."""
+    """One token: the answer, its gate on each chain, and the shares that it is SHORT by."""
 
     status: CoverStatus
-    gate: GateState
+    gates: Mapping[str, GateState]
     lacking: Decimal
 
     def no_better_than(self, before: "Standing") -> bool:
         """Say whether nobody who relied on `before` is told anything better."""
-        return (
-            _BADNESS[self.status] >= _BADNESS[before.status]
-            and _TIGHTNESS[self.gate] >= _TIGHTNESS[before.gate]
+        return _BADNESS[self.status] >= _BADNESS[before.status] and all(
+            TIGHTNESS.index(gate) >= TIGHTNESS.index(before.gates.get(chain, gate))
+            for chain, gate in self.gates.items()
         )
 
     def worse_than(self, before: "Standing") -> bool:
@@ -49,7 +46,11 @@ class Standing:
         another quantity.
         """
         badness = _BADNESS[self.status] - _BADNESS[before.status]
-        if badness > 0 or _TIGHTNESS[self.gate] > _TIGHTNESS[before.gate]:
+        tighter = any(
+            TIGHTNESS.index(gate) > TIGHTNESS.index(before.gates.get(chain, gate))
+            for chain, gate in self.gates.items()
+        )
+        if badness > 0 or tighter:
             return True
         return badness == 0 and (self.status, self.lacking) != (before.status, before.lacking)
 
@@ -63,14 +64,19 @@ def stated(document: Mapping[str, Any]) -> dict[str, Standing]:
         lacking = Decimal(0)
         if status == CoverStatus.SHORT:
             lacking = -Decimal(lines["C8"]) - Decimal(lines["C6"])
-        standings[token["symbol"]] = Standing(status, GateState(token["mint"]["state"]), lacking)
+        shut = {room["chain"]: GateState(room["state"]) for room in token["mint"]["headroom"]}
+        standings[token["symbol"]] = Standing(status, shut, lacking)
     return standings
 
 
 def found(run: Run) -> dict[str, Standing]:
     """Return how each token stands in a reconciliation, by its symbol."""
     results = list(run.results.select_related("token"))
-    holds = holds_between([result.token for result in results], run.as_of, run.as_of)
+    tokens = [result.token for result in results]
+    holds = holds_between(tokens, run.as_of, run.as_of)
+    deployments: dict[UUID, list[Deployment]] = defaultdict(list)
+    for one in Deployment.objects.filter(token__in=tokens).select_related("network"):
+        deployments[one.token_id].append(one)
     standings = {}
     for result in results:
         status = CoverStatus(result.status)
@@ -78,8 +84,8 @@ def found(run: Run) -> dict[str, Standing]:
         if status == CoverStatus.SHORT:
             assert result.surplus_shares is not None, "what is SHORT is known"
             lacking = -result.surplus_shares - (result.disclosed_shares or Decimal(0))
-        gate = tightest(GateState(hold.effect) for hold in holds.get(result.token_id, []))
-        standings[result.token.symbol] = Standing(status, gate, lacking)
+        shut = gates(holds.get(result.token_id, []), deployments[result.token_id])
+        standings[result.token.symbol] = Standing(status, shut, lacking)
     return standings
 
 

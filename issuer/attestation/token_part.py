@@ -1,20 +1,21 @@
 """What a statement says of one token."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from issuer.attestation.holds import gates, widest
 from issuer.attestation.sources import TokenSources, salted_hash
 from issuer.chain.models import SupplySnapshot
-from issuer.custody.models import CustodyAccount
+from issuer.custody.models import CustodyAccount, Position
 from issuer.foundation import quantities
 from issuer.foundation.quantities import to_text
 from issuer.gate.models import GateState
-from issuer.gate.selectors import tightest
 from issuer.instruments import chart
 from issuer.instruments.models import ControlledAddress, ControlledRole, Deployment
 from issuer.reconciliation.models import Item, Line
+from issuer.reserves import selectors as reserves
 from issuer.reserves.cover import CoverStatus
 from issuer.reserves.figures import total_known
 
@@ -22,17 +23,21 @@ NOT_REDEEMABLE: Final = (ControlledRole.TREASURY, ControlledRole.TEST, Controlle
 
 
 class TokenPart:
-    """Writes the part of one token; `as_document` is all that others need."""
+    """Writes the part of one token; `as_document` is all that others need.
 
-    def __init__(self, sources: TokenSources) -> None:
-        self.sources = sources
+    `allowed` are the tokens that each chain may mint at the most, by CAIP-2, if anything bounds
+    them beyond the surplus; a chain that is not named may mint none.
+    """
+
+    def __init__(self, sources: TokenSources, allowed: Mapping[str, Decimal] | None = None) -> None:
+        self.sources, self.allowed = sources, allowed
         self.result = sources.result
         self.lines = {line.code: line for line in sources.result.lines.all()}
 
     def as_document(self) -> dict[str, Any]:
         """Return the part as the schema wants it."""
         token, result = self.sources.token, self.result
-        owed = total_known([self._quantity("C2"), self._quantity("C3")])
+        owed = total_known(self._quantity(code) for code in ("C2", "C3", "C4"))
         held = self._quantity("C5")
         admitted = total_known([held, self._quantity("C6")])
         return {
@@ -103,49 +108,69 @@ class TokenPart:
         }
 
     def _register(self) -> dict[str, Any]:
-        token, balance = self.sources.token, self.sources.balance
+        token, booked = self.sources.token, self.sources.shares_booked
         return {
-            "outstanding": to_text(balance(chart.tokens_outstanding(token))),
-            "owedShares": to_text(balance(chart.shares_owed_on_tokens(token))),
-            "paidNotMinted": to_text(balance(chart.shares_paid_not_minted(token))),
-            "burnedNotPaid": "0",
+            "outstanding": to_text(self.sources.balance(chart.tokens_outstanding(token))),
+            "owedShares": to_text(booked(chart.shares_owed_on_tokens(token))),
+            "paidNotMinted": to_text(booked(chart.shares_paid_not_minted(token))),
+            "burnedNotDelivered": to_text(booked(chart.shares_burned_not_delivered(token))),
         }
 
     def _custody(self, account: CustodyAccount) -> dict[str, Any]:
-        pending = chart.shares_pending_receipt(account.token, account.reference)
-        reason = self.sources.silent.get(account.pk)
+        token, reason = account.token, self.sources.silent.get(account.pk)
         position = self.sources.positions.get(account.pk) if reason is None else None
-        # Without a statement and without a reason, the account is too young to hold anything.
-        nothing = "0" if reason is None else None
-        figures: dict[str, Any] = dict.fromkeys(
-            ("settled", "buys", "sells", "inTransit", "entitlements", "encumbered"), nothing
-        )
-        if reason is None:  # what is on its way in is known by our own instructions
-            figures["buys"] = to_text(self.sources.balance(pending))
         source: dict[str, Any] = dict.fromkeys(("retrieved", "statementDate", "commitment"))
         if position is not None:
             statement = position.statement
-            figures |= {
-                "settled": to_text(position.settled),
-                "sells": to_text(position.pending_delivery),
-                "encumbered": to_text(position.lent + position.blocked),
-            }
             source = {
                 "retrieved": second_of(statement.received_at),
                 "statementDate": statement.as_of_date.isoformat(),
                 "commitment": self.sources.commitments[statement.sha256],
             }
-        booked = self.sources.balance(chart.shares_settled(account.token, account.reference))
+        booked = self.sources.shares_booked(chart.shares_settled(token, account.reference))
         reference = salted_hash(account.pk, account.reference.encode())
         return {
             "custodian": account.custodian.entity.lei,
             "accountRef": f"a-{reference[:16]}",
             "accountClass": "Own account of the token, pledged to the security agent",
-            **figures,
+            **self._shares(account, position, silent=reason is not None),
             "booked": to_text(booked),
             "source": {"method": "STATEMENT_FILE", **source},
             "reason": reason,
         }
+
+    def _shares(
+        self, account: CustodyAccount, position: Position | None, *, silent: bool
+    ) -> dict[str, str | None]:
+        """Return the shares of an account, of the kind that there is at the cut-off.
+
+        Only `settled` is as the custodian counted them: what splits have added since is in
+        `entitlements`. What is on its way is known by our own instructions, and out of the
+        account by the larger of ours and the custodian's. Without a position, and not silent,
+        the account is too young to hold anything.
+        """
+        names = ("settled", "buys", "sells", "inTransit", "entitlements", "encumbered")
+        if silent:
+            return dict.fromkeys(names)
+        token, reference = account.token, account.reference
+        shares = dict.fromkeys(names, Decimal(0))
+        shares["buys"] = self.sources.shares_booked(chart.shares_pending_receipt(token, reference))
+        shares["sells"] = self.sources.shares_booked(
+            chart.shares_pending_delivery(token, reference)
+        )
+        if position is not None:
+            factor = self.sources.stated_factor(position.statement)
+            stated = quantities.scaled_rounded_down(position.settled, factor)
+            leaving = quantities.scaled_rounded_up(position.pending_delivery, factor)
+            lent = quantities.scaled_rounded_up(position.lent, factor)
+            blocked = quantities.scaled_rounded_up(position.blocked, factor)
+            shares |= {
+                "settled": position.settled,
+                "sells": max(shares["sells"], leaving),
+                "entitlements": stated - position.settled,
+                "encumbered": lent + blocked,
+            }
+        return {name: to_text(quantity) for name, quantity in shares.items()}
 
     def _line(self, line: Line) -> dict[str, Any]:
         return {
@@ -183,7 +208,7 @@ class TokenPart:
                 "opening": to_text(shares.opening),
                 "received": to_text(shares.incoming),
                 "delivered": to_text(shares.outgoing),
-                "corporateActions": "0",
+                "corporateActions": to_text(shares.split),
                 "closing": to_text(shares.closing),
             },
         }
@@ -198,33 +223,45 @@ class TokenPart:
         lowest = self.sources.lowest
         if lowest is None:
             return None
-        at = second_of(lowest.run.as_of)
-        return {"coverageBp": lowest.cover_bps, "at": at, "ledgerEntry": None}
+        return {
+            "coverageBp": lowest.cover_bps,
+            "at": second_of(lowest.at),
+            "cause": lowest.cause.value,
+            "ref": lowest.reference or None,
+        }
 
     def _mint(self) -> dict[str, Any]:
-        as_of = self.result.run.as_of
+        as_of = self.sources.as_of
         holds = [
             one for one in self.sources.holds if one.released_at is None or one.released_at > as_of
         ]
-        state = tightest(GateState(one.effect) for one in holds)
-        open_ = state == GateState.OPEN and self.result.status == CoverStatus.COVERED
-        headroom = self.result.headroom if open_ and self.result.headroom else Decimal(0)
-        # The headrooms of all chains together are the token's; each chain gets an equal part.
-        count = max(len(self.sources.deployments), 1)
+        chains = gates(holds, self.sources.deployments)
+        room = self._headroom(chains)
         return {
-            "state": state,
+            "state": widest(chains.values()),
             "headroom": [
-                {
-                    "chain": one.network.caip2,
-                    "tokens": to_text(
-                        quantities.headroom_rounded_down(
-                            headroom, multiplier=Decimal(count), decimals=one.decimals
-                        )
-                    ),
-                }
-                for one in self.sources.deployments
+                {"chain": chain, "state": state, "tokens": to_text(room[chain])}
+                for chain, state in chains.items()
             ],
             "reasons": [one.reason for one in holds],
+        }
+
+    def _headroom(self, chains: Mapping[str, GateState]) -> dict[str, Decimal]:
+        """Return what may still be minted on each chain: all together, the headroom of the run."""
+        multipliers = {one: self.sources.multipliers[one.pk] for one in self.sources.deployments}
+        shut = {
+            one.network_id for one in multipliers if chains[one.network.caip2] != GateState.OPEN
+        }
+        unclaimed = Decimal(0)
+        if self.result.status == CoverStatus.COVERED and self.result.headroom and multipliers:
+            dearest = max(multipliers.values())
+            unclaimed = quantities.EXACT.multiply(self.result.headroom, dearest)
+        shared = reserves.shared_out(unclaimed, multipliers, shut)
+        found = {one.network.caip2: shared[one.pk] for one in multipliers}
+        if self.allowed is None:
+            return found
+        return {
+            chain: min(room, self.allowed.get(chain, Decimal(0))) for chain, room in found.items()
         }
 
 

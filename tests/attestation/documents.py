@@ -38,7 +38,7 @@ LABELS = {
     "C1": ("tokens", "Redeemable tokens"),
     "C2": ("shares", "Shares owed for them, rounded up"),
     "C3": ("shares", "Paid, not minted"),
-    "C4": ("tokens", "Burned, not paid"),
+    "C4": ("shares", "Burned, not delivered"),
     "C5": ("shares", "Settled shares free of others' claims"),
     "C6": ("shares", "Disclosed classes that the policy admits"),
     "C8": ("shares", "Surplus"),
@@ -106,7 +106,7 @@ def supply(contract: str, total: str, multiplier: str, *held: Document) -> list[
 
 
 def mint(tokens: str, state: str = "OPEN", *reasons: str) -> Document:
-    headroom = [{"chain": CHAIN, "tokens": tokens}]
+    headroom = [{"chain": CHAIN, "state": state, "tokens": tokens}]
     return {"state": state, "headroom": headroom, "reasons": list(reasons)}
 
 
@@ -159,7 +159,7 @@ def _aaplx() -> Document:
             "outstanding": "602.5",
             "owedShares": "600",
             "paidNotMinted": "10",
-            "burnedNotPaid": "0",
+            "burnedNotDelivered": "0",
         },
         "custody": [account(BANK, "a-31c2f0d9", "612")],
         "reconciliation": lines(
@@ -181,7 +181,7 @@ def _aaplx() -> Document:
         "disclosed": [],
         "coverageBp": 10032,
         "inTransitCoverageBp": 10032,
-        "periodLow": {"coverageBp": 10030, "at": "2026-11-19T14:45:00Z", "ledgerEntry": 41},
+        "periodLow": {"coverageBp": 10030, "at": "2026-11-19T14:45:00Z", "cause": "BOOKS", "ref": "issuance/K-1042"},
         "mint": mint("2"),
     }
 
@@ -205,7 +205,7 @@ def _nvdax() -> Document:
             "outstanding": "401.5",
             "owedShares": "402.50375",
             "paidNotMinted": "0",
-            "burnedNotPaid": "0.75",
+            "burnedNotDelivered": "0.75",
         },
         "custody": [
             account(BANK, "a-77e01b64", "300"),
@@ -213,7 +213,7 @@ def _nvdax() -> Document:
         ],
         "reconciliation": lines(
             "400 0 0 0 1.5 0 0 401.5 401.5 0 | 405 0 -1 0 0 0 0 404 404 0 |"
-            "401.5 402.50375 0 0.75 404 0 1.49625",
+            "401.5 402.50375 0 0.75 404 0 0.74625",
             {"A5": [burned], "B3": [sold], "C4": [unpaid]},
         ),
         "rollForward": {
@@ -226,13 +226,13 @@ def _nvdax() -> Document:
                 "closing": "404",
             },
         },
-        "owedShares": "402.50375",
+        "owedShares": "403.25375",
         "settledShares": "404",
         "disclosed": [],
-        "coverageBp": 10037,
-        "inTransitCoverageBp": 10037,
-        "periodLow": {"coverageBp": 10012, "at": "2026-11-18T20:30:00Z", "ledgerEntry": 33},
-        "mint": mint("1.492518703241895261"),
+        "coverageBp": 10018,
+        "inTransitCoverageBp": 10018,
+        "periodLow": {"coverageBp": 10012, "at": "2026-11-18T20:30:00Z", "cause": "BOOKS", "ref": "issuance/K-1042"},
+        "mint": mint("0.744389027431421446"),
     }
 
 
@@ -259,7 +259,7 @@ def _tslax() -> Document:
             "outstanding": "250.123456789012345678",
             "owedShares": "250.123456789012345678",
             "paidNotMinted": "0",
-            "burnedNotPaid": "0",
+            "burnedNotDelivered": "0",
         },
         "custody": [account(BROKER, "a-90c4d7aa", "300.5", buys="50", booked="300.500000001")],
         "reconciliation": lines(
@@ -446,7 +446,12 @@ def short() -> Document:
         items,
     )
     token |= {"settledShares": "500", "coverageBp": 8196, "inTransitCoverageBp": 8196}
-    token["periodLow"] = {"coverageBp": 8196, "at": AS_OF, "ledgerEntry": 212}
+    token["periodLow"] = {
+        "coverageBp": 8196,
+        "at": AS_OF,
+        "cause": "STATEMENT",
+        "ref": "FCB-2026-11-20",
+    }
     token["mint"] = mint(
         "0", "HALTED", "CUS-SHORT: the custodian holds fewer shares than the books"
     )
@@ -493,6 +498,59 @@ def following(earlier: Document, sha256: str) -> Document:
             for name in movements:
                 movements[name] = closing if name in ("opening", "closing") else "0"
         token["periodLow"] = None
+    return approved(content)
+
+
+def event(earlier: Document, sha256: str) -> Document:
+    """The statement after `earlier`, made by itself: somebody minted 5 AAPLx past the books."""
+    content = following(earlier, sha256)
+    content["kind"], content["cutoff"]["chosenBy"] = "EVENT", "EVENT"
+    content["status"] = "SHORT"
+    content |= {"validUntil": earlier["validUntil"], "nextDue": earlier["nextDue"]}
+    token = content["tokens"][0]
+    token["status"] = "SHORT"
+    token["supply"][0]["totalSupply"] = "617.5"
+    items = {line["code"]: line["items"] for line in token["reconciliation"]}
+    token["reconciliation"] = lines(
+        "617.5 0 0 0 0 -10 0 607.5 602.5 5 | 612 0 0 0 0 0 0 612 612 0 | 605 605 10 0 612 0 -3",
+        items,
+    )
+    token |= {"owedShares": "615", "coverageBp": 9951, "inTransitCoverageBp": 9951}
+    token["periodLow"] = {
+        "coverageBp": 9951,
+        "at": "2026-11-20T21:41:30Z",
+        "cause": "CHAIN",
+        "ref": "0x" + "66" * 32,
+    }
+    for one in content["tokens"]:
+        one["mint"] = mint("0", "HALTED", "UNA-MINT: a mint that nobody approved")
+    content["breaks"] += [
+        open_break("UNA-MINT", "AAPLx", "CRITICAL", "5", "Minting halted"),
+        open_break("SUP-OVER", "AAPLx", "CRITICAL", "5", "Minting halted"),
+        open_break("BAK-SHORT", "AAPLx", "CRITICAL", "3", "Minting halted"),
+    ]
+    return by_itself(content)
+
+
+def by_itself(content: Document) -> Document:
+    """The content as it is published without anybody's approval."""
+    document = copy.deepcopy(content)
+    made = {"role": "System", "ref": "attestation.attest_events", "at": PUBLISHED}
+    document["controls"] |= {"preparedBy": made, "approvedBy": []}
+    document["published"] = PUBLISHED
+    document["controls"]["contentSha256"] = verify_offline.content_sha256(document)
+    return document
+
+
+def correction(earlier: Document, sha256: str) -> Document:
+    """The statement after `earlier`, which corrects it."""
+    content = following(earlier, sha256)
+    content["kind"] = "CORRECTION"
+    content["supersedes"] = {
+        "sequence": earlier["sequence"],
+        "sha256": sha256,
+        "reason": "The custodian restated its position of 20 November",
+    }
     return approved(content)
 
 

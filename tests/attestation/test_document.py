@@ -180,7 +180,9 @@ class TestHalts:
 
         assert content["tokens"][0]["mint"] == {
             "state": "HALTED",
-            "headroom": [{"chain": world.deployment.network.caip2, "tokens": "0"}],
+            "headroom": [
+                {"chain": world.deployment.network.caip2, "state": "HALTED", "tokens": "0"}
+            ],
             "reasons": ["A fire in the vault."],
         }
         (halt,) = content["halts"]

@@ -57,7 +57,7 @@ class TestPropose:
         assert (token["owedShares"], token["settledShares"]) == ("600", "602")
         assert token["coverageBp"] == 10033
         assert token["mint"]["headroom"] == [
-            {"chain": world.deployment.network.caip2, "tokens": "2"}
+            {"chain": world.deployment.network.caip2, "state": "OPEN", "tokens": "2"}
         ]
         assert content["published"] is None
         assert content["controls"]["preparedBy"] == {

@@ -368,7 +368,30 @@ MISSTATED: list[Any] = [
     pytest.param("tokens/0/coverageBp", 10033, "AAPLx coverageBp: expected 10032", id="cover up"),
     pytest.param("tokens/0/mint/headroom/0/tokens", "2.1", "AAPLx headroom", id="headroom"),
     pytest.param("tokens/0/mint/headroom", [], "AAPLx headroom: expected eip155", id="no headroom"),
-    pytest.param("tokens/0/mint/state", "HALTED", "AAPLx mint reasons", id="halted without reason"),
+    pytest.param("tokens/0/mint/state", "HALTED", "AAPLx mint state", id="halted by itself"),
+    pytest.param(
+        "tokens/0/mint",
+        {
+            "state": "HALTED",
+            "headroom": [{"chain": documents.CHAIN, "state": "HALTED", "tokens": "0"}],
+            "reasons": [],
+        },
+        "AAPLx mint reasons",
+        id="halted without reason",
+    ),
+    pytest.param(
+        "tokens/0/mint",
+        {
+            "state": "HALTED",
+            "headroom": [{"chain": documents.CHAIN, "state": "HALTED", "tokens": "1"}],
+            "reasons": ["a fire"],
+        },
+        f"AAPLx headroom on {documents.CHAIN}",
+        id="headroom on a halted chain",
+    ),
+    pytest.param("kind", "CORRECTION", "supersedes", id="a correction of nothing"),
+    pytest.param("kind", "EVENT", "approvers", id="an event that somebody approved"),
+    pytest.param("cutoff/chosenBy", "EVENT", "cut-off", id="chosen by an event, and scheduled"),
     pytest.param(
         "tokens/0/supply/0/totalSupply", None, "AAPLx supply on", id="supply without reason"
     ),

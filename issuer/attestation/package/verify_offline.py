@@ -39,10 +39,14 @@ FILES: Final = frozenset(
     | {"VERIFY.md", "verify_offline.py"}
 )
 #: The schema belongs to this program, so that a package cannot bring a laxer one.
-SCHEMA_SHA256: Final = "554104defa67fb81a96da04bb7a14872fe117d0ab5586aaf0381d1e05a646eb0"
+SCHEMA_SHA256: Final = "be4c89e2e78640c56f8b123cc942d8b2f70cf99660985c239cd9108f802b4d07"
 
 #: From best to worst; a program is as good as the worst of its tokens.
 STATUSES: Final = ("COVERED", "IN_TRANSIT", "SHORT", "UNKNOWN")
+#: How bad an answer is to whoever relies on it: SHORT and UNKNOWN let nobody rely on anything.
+BADNESS: Final = {"COVERED": 0, "IN_TRANSIT": 1, "SHORT": 2, "UNKNOWN": 2}
+#: From open to shut.
+GATES: Final = ("OPEN", "REDEEM_ONLY", "HALTED")
 A_LINES: Final = ("A1", "A2", "A3", "A4", "A5", "A6", "A7")
 B_LINES: Final = ("B1", "B2", "B3", "B4", "B5", "B6", "B7")
 C_LINES: Final = ("C1", "C2", "C3", "C4", "C5", "C6", "C8")
@@ -537,6 +541,10 @@ def difference(minuend: Figure, subtrahend: Figure) -> Figure:
     return None if minuend is None or subtrahend is None else minuend - subtrahend
 
 
+def _if(holds: bool, amount: Figure) -> Figure:
+    return amount if holds else Fraction(0)
+
+
 def larger_of(one: Figure, other: Figure) -> Figure:
     """Return the larger of two figures, if both are known."""
     return None if one is None or other is None else max(one, other)
@@ -674,11 +682,12 @@ class TokenCheck:
         expect["C1"] = difference(larger, others)
         expect["C2"] = self._owed_for_tokens()
         expect["C3"] = figure(self.token["register"]["paidNotMinted"])
-        expect["C4"] = figure(self.token["register"]["burnedNotPaid"])
+        expect["C4"] = figure(self.token["register"]["burnedNotDelivered"])
         expect["C5"] = total(map(self._free_settled, self.token["custody"]))
         admitted = [entry["qty"] for entry in self.token["disclosed"] if entry["admitted"]]
         expect["C6"] = None if expect["C5"] is None else total(map(figure, admitted))
-        expect["C8"] = difference(expect["C5"], total([expect["C2"], expect["C3"]]))
+        owed = total(expect[code] for code in ("C2", "C3", "C4"))
+        expect["C8"] = difference(expect["C5"], owed)
         for entry in self.token["disclosed"]:
             if entry["class"] in CLASS_LINES:
                 most, qty = self._not_yet_due(CLASS_LINES[entry["class"]]), Fraction(entry["qty"])
@@ -686,8 +695,12 @@ class TokenCheck:
                 self._require(f"disclosed {entry['class']}", qty <= most, listed, qty)
 
     def _free_settled(self, account: Any) -> Figure:
-        """Return an account's settled shares free of others' claims, by custodian or by ledger."""
-        settled = smaller_of(figure(account["settled"]), figure(account["booked"]))
+        """Return an account's settled shares free of others' claims, by custodian or by ledger.
+
+        What a split has made of the shares that the custodian counted is in the entitlements.
+        """
+        stated = total([figure(account["settled"]), figure(account["entitlements"])])
+        settled = smaller_of(stated, figure(account["booked"]))
         claims = total([figure(account["sells"]), figure(account["encumbered"])])
         return difference(settled, claims)
 
@@ -716,7 +729,7 @@ class TokenCheck:
 
     def _conclusions(self) -> None:
         expect, token = self.expected, self.token
-        owed, settled = total([expect["C2"], expect["C3"]]), expect["C5"]
+        owed, settled = total(expect[code] for code in ("C2", "C3", "C4")), expect["C5"]
         self._same("owedShares", owed, figure(token["owedShares"]))
         self._same("settledShares", settled, figure(token["settledShares"]))
         self._same("coverageBp", coverage(settled, owed), token["coverageBp"])
@@ -747,32 +760,38 @@ class TokenCheck:
         mint, room = self.token["mint"], Fraction(0)
         chains = sorted(entry["chain"] for entry in mint["headroom"])
         self._same("headroom", " ".join(sorted(self.multipliers)), " ".join(chains))
+        states = [entry["state"] for entry in mint["headroom"]] or ["HALTED"]
+        self._same("mint state", min(states, key=GATES.index), mint["state"])
         for entry in mint["headroom"]:
-            room += Fraction(entry["tokens"]) * self.multipliers.get(entry["chain"], 1)
-        open_ = mint["state"] == "OPEN"
-        surplus = self.expected["C8"] if open_ and self.status == "COVERED" else None
+            tokens = Fraction(entry["tokens"])
+            room += tokens * self.multipliers.get(entry["chain"], 1)
+            shut = entry["state"] != "OPEN"
+            self._require(f"headroom on {entry['chain']}", not (shut and tokens), 0, tokens)
+        surplus = self.expected["C8"] if self.status == "COVERED" else None
         most = surplus or Fraction(0)
         self._require("headroom", room <= most, f"at most {decimal_text(most)} shares", room)
-        self._same("mint reasons", not open_, bool(mint["reasons"]))
+        self._same("mint reasons", set(states) != {"OPEN"}, bool(mint["reasons"]))
 
     def _breaks(self) -> None:
-        """Check that every difference is an open break with its amount.
+        """Check that there is an open break, with its amount, exactly where there is a difference.
 
-        The reverse need not hold: a grave break stays open until two persons have closed it.
+        One whose difference is gone stays UNRESOLVED until persons have closed it. Where a line
+        is not known, a break may be open or not.
         """
-        zero = Fraction(0)
-        unexplained, custody = self.expected["A10"] or zero, self.expected["B11"] or zero
-        lacking = -(self.expected["C8"] or zero)
-        after_transit = lacking - (self.expected["C6"] or zero)
+        unexplained, custody = self.expected["A10"], self.expected["B11"]
+        lacking = difference(Fraction(0), self.expected["C8"])
+        after_transit = difference(lacking, self.expected["C6"])
         due = {
-            "SUP-OVER": max(unexplained, zero),
-            "SUP-UNDER": max(-unexplained, zero),
-            "CUS-LONG": max(custody, zero),
-            "CUS-SHORT": max(-custody, zero),
-            "BAK-SETTLED": lacking if self.status == "IN_TRANSIT" else zero,
-            "BAK-SHORT": after_transit if self.status == "SHORT" else zero,
+            "SUP-OVER": unexplained,
+            "SUP-UNDER": difference(Fraction(0), unexplained),
+            "CUS-LONG": custody,
+            "CUS-SHORT": difference(Fraction(0), custody),
+            "BAK-SETTLED": _if(self.status == "IN_TRANSIT", lacking),
+            "BAK-SHORT": _if(self.status == "SHORT", after_transit),
         }
         for code, amount in due.items():
+            if amount is None or (self.status == "UNKNOWN" and code.startswith("BAK-")):
+                continue
             kind = (code, self.token["symbol"], "OPEN")
             stated = [
                 figure(entry["qty"])
@@ -780,7 +799,9 @@ class TokenCheck:
                 if (entry["code"], entry["symbol"], entry["status"]) == kind
             ]
             found = " and ".join(map(shown, stated)) or None
-            self._require(f"break {code}", not amount or amount in stated, amount, found)
+            expected = [amount] if amount > 0 else []
+            what = amount if amount > 0 else None
+            self._require(f"break {code}", stated == expected, what, found)
 
     def _roll_forward(self) -> None:
         for unit, line, arriving, leaving in ROLL_FORWARD:
@@ -824,8 +845,8 @@ def check_times(document: Any, report: Report) -> None:
 
     ordered("published", as_of, published)
     ordered("validUntil", as_of, valid)
-    if document["status"] != "UNKNOWN":  # an unknown statement extends nothing, and may be past
-        ordered("validUntil", published, valid)
+    if document["status"] != "UNKNOWN" and document["kind"] != "EVENT":
+        ordered("validUntil", published, valid)  # the others extend nothing, and may be past
     ordered("period", period["from"], period["to"])
     report.equal("period to", as_of, period["to"])
     ordered("cut-off of custody", cutoff["custodyDate"], as_of[:10])
@@ -850,11 +871,18 @@ def content_sha256(document: Mapping[str, Any]) -> str:
 
 
 def check_approval(document: Any, report: Report) -> None:
-    """Check that another person approved exactly this content."""
-    report.group("approval", "a second person approved exactly this content")
+    """Check that another person approved exactly this content, or that nobody had to."""
+    event = document["kind"] == "EVENT"
+    by_itself = "made by itself, without people, because something got worse"
+    report.group("approval", by_itself if event else "a second person approved this very content")
     controls = document["controls"]
     report.equal("contentSha256", content_sha256(document), controls["contentSha256"])
     approvers = [approver["ref"] for approver in controls["approvedBy"]]
+    report.equal("cut-off chosen by an event", event, document["cutoff"]["chosenBy"] == "EVENT")
+    if event:
+        report.require("approvers", not approvers, None, " ".join(approvers))
+        report.equal("prepared by", "System", controls["preparedBy"]["role"])
+        return
     people = [controls["preparedBy"]["ref"], *approvers]
     report.require("approvers", bool(approvers), "one or more", "none")
     report.require("approvers", len(set(people)) == len(people), "other people", people)
@@ -914,13 +942,19 @@ def check_sequence(
     document: Any, previous: Mapping[str, bytes] | None, keys: Sequence[Key], report: Report
 ) -> None:
     """Check the place of the statement in the row of statements of its program."""
+    event = document["kind"] == "EVENT"
     place = "taken by itself" if previous is None else "follows the one given with --previous"
+    if event:
+        no_better = "give --previous to see that it is no better than the one before"
+        place += f"; {no_better}" if previous is None else ", and is no better than that"
     report.group("sequence", f"statement {document['sequence']}, {place}")
     first = document["sequence"] == 1
     before = document["prevSha256"]
     rule = "nothing for the first statement, a hash for any other"
     report.require("prevSha256", first is (before is None), rule, before)
+    _check_superseded(document, report)
     if first:
+        report.require("kind", not event, "a statement that people made", document["kind"])
         for token in document["tokens"]:
             for unit in ("tokens", "shares"):
                 opening = token["rollForward"][unit]["opening"]
@@ -940,13 +974,47 @@ def check_sequence(
     report.equal("prevSha256", hashlib.sha256(content).hexdigest(), document["prevSha256"])
 
 
+def _check_superseded(document: Any, report: Report) -> None:
+    """Check that a correction, and nothing else, names an earlier statement that it supersedes."""
+    superseded = document["supersedes"]
+    correction = document["kind"] == "CORRECTION"
+    rule = "an earlier statement exactly if this is a correction"
+    report.require("supersedes", correction is (superseded is not None), rule, superseded)
+    if superseded is not None:
+        number, last = superseded["sequence"], document["sequence"] - 1
+        report.require("supersedes", number <= last, f"statement {last} or earlier", number)
+        if number == last:
+            report.equal("supersedes", document["prevSha256"], superseded["sha256"])
+
+
+def _check_no_better(document: Any, earlier: Any, report: Report) -> None:
+    """Check that a statement without people tells nobody anything better than the one before."""
+    now = {token["symbol"]: token for token in document["tokens"]}
+    then = {token["symbol"]: token for token in earlier["tokens"]}
+    report.equal("tokens of an event", " ".join(sorted(then)), " ".join(sorted(now)))
+    for symbol in sorted(now.keys() & then.keys()):
+        status, before = now[symbol]["status"], then[symbol]["status"]
+        no_better = BADNESS[status] >= BADNESS[before]
+        report.require(f"{symbol} status", no_better, f"no better than {before}", status)
+        said = {entry["chain"]: entry for entry in then[symbol]["mint"]["headroom"]}
+        for entry in now[symbol]["mint"]["headroom"]:
+            where, state = f"{symbol} mint on {entry['chain']}", entry["state"]
+            last = said.get(entry["chain"], {"state": "OPEN", "tokens": "0"})
+            shut = GATES.index(state) >= GATES.index(last["state"])
+            report.require(where, shut, f"no wider than {last['state']}", state)
+            fits = Fraction(entry["tokens"]) <= Fraction(last["tokens"])
+            report.require(where, fits, f"at most {last['tokens']}", entry["tokens"])
+
+
 def _check_follows(document: Any, earlier: Any, report: Report) -> None:
     report.equal("program", earlier["program"], document["program"])
     report.equal("sequence", earlier["sequence"] + 1, document["sequence"])
     report.equal("period from", earlier["cutoff"]["asOf"], document["period"]["from"])
     as_of, before = document["cutoff"]["asOf"], earlier["cutoff"]["asOf"]
     report.require("asOf", as_of > before, f"after {before}", as_of)
-    if document["status"] == "UNKNOWN":
+    if document["kind"] == "EVENT":
+        _check_no_better(document, earlier, report)
+    if document["status"] == "UNKNOWN" or document["kind"] == "EVENT":
         latest = max(as_of, earlier["validUntil"])
         valid = document["validUntil"]
         report.require("validUntil", valid <= latest, f"not after {latest}", valid)

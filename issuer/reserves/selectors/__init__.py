@@ -2,7 +2,7 @@
 
 from issuer.reserves.selectors._chains import burning
 from issuer.reserves.selectors._figures import cover_of, covers_of, figures_of
-from issuer.reserves.selectors._headroom import headrooms
+from issuer.reserves.selectors._headroom import headrooms, shared_out
 from issuer.reserves.selectors._holds import active_hold, scopes_of
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "figures_of",
     "headrooms",
     "scopes_of",
+    "shared_out",
 ]

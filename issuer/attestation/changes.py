@@ -1,0 +1,226 @@
+"""What changed the cover of tokens in a period: each kind of change by one query for all tokens."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from django.db.models import Case, F, OuterRef, Subquery, Sum, When, Window
+from django.db.models.functions import Lag
+
+from issuer.attestation.period_low import Cause, Change, Codes, Low, State, Stated, lowest
+from issuer.chain.models import ChainEvent, IntentTransition, SupplySnapshot
+from issuer.chain.states import EventKind, IntentKind, IntentStep
+from issuer.custody.models import CustodyAccount, Position, Statement
+from issuer.instruments import chart
+from issuer.instruments.models import (
+    ControlledAddress,
+    ControlledRole,
+    Deployment,
+    Multiplier,
+    Split,
+    Token,
+)
+from issuer.ledger.models import Entry
+from issuer.reconciliation.models import TokenResult
+
+#: Mints and burns of ours count from when they are in the books.
+_BOOKED_LATER: Final = (IntentKind.MINT, IntentKind.BURN)
+
+Changes: TypeAlias = Iterator[tuple[UUID, Change]]
+
+
+def lows_between(
+    results: Sequence[TokenResult],
+    deployments: Sequence[Deployment],
+    accounts: Sequence[CustodyAccount],
+    splits: Mapping[UUID, Sequence[Split]],
+    *,
+    start: datetime,
+) -> dict[UUID, Low]:
+    """Return the lowest cover from `start` until the cut-off of `results`, by token.
+
+    A reconciliation of the period that found less than the changes tell counts, too.
+    """
+    until = results[0].run.as_of
+    tokens = [result.token for result in results]
+    states = {
+        token.pk: State(
+            codes=_codes(token, [one for one in accounts if one.token_id == token.pk]),
+            decimals={one.pk: one.decimals for one in deployments if one.token_id == token.pk},
+            splits=splits.get(token.pk, ()),
+        )
+        for token in tokens
+    }
+    changes: dict[UUID, list[Change]] = defaultdict(list)
+    for token_id, change in (
+        *_of_books(states, start, until),
+        *_of_statements(accounts, start, until),
+        *_of_chains(deployments, start, until),
+        *_of_own_addresses(deployments, start, until),
+        *_of_multipliers(deployments, until),
+    ):
+        if change.at <= start:
+            states[token_id].apply(change)
+        else:
+            changes[token_id].append(change)
+    found = _lows_of_runs(tokens, start, until)
+    for token_id, state in states.items():
+        low = lowest(state, changes[token_id], start=start, until=until)
+        run = found.get(token_id)
+        if low is not None and (run is None or low.cover_bps <= run.cover_bps):
+            found[token_id] = low
+    return found
+
+
+def _codes(token: Token, accounts: Sequence[CustodyAccount]) -> Codes:
+    return Codes(
+        owed=chart.shares_owed_on_tokens(token),
+        paid=chart.shares_paid_not_minted(token),
+        burned=chart.shares_burned_not_delivered(token),
+        settled={one.pk: chart.shares_settled(token, one.reference) for one in accounts},
+        leaving={one.pk: chart.shares_pending_delivery(token, one.reference) for one in accounts},
+    )
+
+
+def _of_books(states: Mapping[UUID, State], start: datetime, until: datetime) -> Changes:
+    token_of = {code: token_id for token_id, one in states.items() for code in one.codes.all()}
+    entries = Entry.objects.filter(account__code__in=token_of)
+    columns = ("account__code", "booked_at", "balance", "transfer__reference")
+    opening = entries.filter(booked_at__lte=start).order_by("account_id", "-version")
+    since = entries.filter(booked_at__gt=start, booked_at__lte=until).order_by("version")
+    for found in (opening.distinct("account_id"), since):
+        for code, at, balance, reference in found.values_list(*columns):
+            yield token_of[code], Change(at, Cause.BOOKS, reference, code, balance)
+
+
+def _of_statements(accounts: Sequence[CustodyAccount], start: datetime, until: datetime) -> Changes:
+    statements = Statement.objects.filter(
+        custodian__in={account.custodian_id for account in accounts}
+    )
+    opening = statements.filter(received_at__lte=start).order_by(
+        "custodian_id", "-as_of_date", "-received_at"
+    )
+    read = [*opening.distinct("custodian_id").values_list("pk", flat=True)]
+    read += statements.filter(received_at__gt=start, received_at__lte=until).values_list(
+        "pk", flat=True
+    )
+    token_of = {account.pk: account.token_id for account in accounts}
+    positions = Position.objects.filter(statement__in=read, account__in=token_of)
+    for one in positions.select_related("statement").defer("statement__raw"):
+        statement = one.statement
+        stated = Stated(
+            as_of_date=statement.as_of_date,
+            received_at=statement.received_at,
+            settled=one.settled,
+            pending_delivery=one.pending_delivery,
+            lent=one.lent,
+            blocked=one.blocked,
+        )
+        yield (
+            token_of[one.account_id],
+            Change(
+                statement.received_at,
+                Cause.STATEMENT,
+                statement.reference,
+                one.account_id,
+                stated,
+            ),
+        )
+
+
+def _of_chains(deployments: Sequence[Deployment], start: datetime, until: datetime) -> Changes:
+    booked = IntentTransition.objects.filter(
+        intent__event=OuterRef("pk"), step=IntentStep.BOOK.name
+    ).values("occurred_at")[:1]
+    events = ChainEvent.objects.filter(deployment__in=deployments, block_mined_at__lte=until)
+    counted = events.annotate(
+        counted_at=Case(
+            When(intent__kind__in=_BOOKED_LATER, then=Subquery(booked)),
+            default=F("block_mined_at"),
+        ),
+    )
+    token_of = {deployment.pk: deployment.token_id for deployment in deployments}
+    before = counted.filter(counted_at__lte=start).order_by().values_list("deployment_id", "kind")
+    for deployment_id, kind, moved in before.annotate(Sum("base_units")):
+        change = Change(start, Cause.CHAIN, "", deployment_id, _signed(kind, moved))
+        yield token_of[deployment_id], change
+    since = counted.filter(counted_at__gt=start, counted_at__lte=until)
+    columns = (
+        "deployment_id",
+        "intent__kind",
+        "counted_at",
+        "transaction_hash",
+        "kind",
+        "base_units",
+    )
+    for deployment_id, ours, at, transaction, kind, moved in since.values_list(*columns):
+        cause = Cause.BOOKS if ours in _BOOKED_LATER else Cause.CHAIN
+        change = Change(at, cause, transaction, deployment_id, _signed(kind, moved))
+        yield token_of[deployment_id], change
+
+
+def _signed(kind: str, base_units: int) -> int:
+    """Return what an event adds to the supply."""
+    return base_units if kind == EventKind.MINT else -base_units
+
+
+def _of_own_addresses(
+    deployments: Sequence[Deployment], start: datetime, until: datetime
+) -> Changes:
+    """Yield what is at the issuer's own addresses, each time that a snapshot shows it to differ."""
+    ours = defaultdict(set)
+    addresses = ControlledAddress.objects.exclude(role=ControlledRole.REDEMPTION).order_by()
+    for network_id, address in addresses.values_list("network_id", "address"):
+        ours[network_id].add(address)
+    by_id = {deployment.pk: deployment for deployment in deployments}
+    snapshots = SupplySnapshot.objects.filter(deployment__in=by_id)
+    columns = ("deployment_id", "block_mined_at", "controlled_base_units")
+    opening = snapshots.filter(block_mined_at__lte=start).order_by("deployment_id", "-block_number")
+    since = (
+        snapshots.filter(block_mined_at__gt=start, block_mined_at__lte=until)
+        .annotate(
+            before=Window(
+                Lag("controlled_base_units"),
+                partition_by=F("deployment_id"),
+                order_by=F("block_number").asc(),
+            )
+        )
+        .exclude(before=F("controlled_base_units"))
+        .order_by("block_number")
+    )
+    for found in (opening.distinct("deployment_id"), since):
+        for deployment_id, at, held in found.values_list(*columns):
+            deployment = by_id[deployment_id]
+            own = sum(int(held.get(address, 0)) for address in ours[deployment.network_id])
+            yield (
+                deployment.token_id,
+                Change(at, Cause.OWN_ADDRESS, deployment.network.caip2, deployment_id, own),
+            )
+
+
+def _of_multipliers(deployments: Sequence[Deployment], until: datetime) -> Changes:
+    by_id = {deployment.pk: deployment for deployment in deployments}
+    multipliers = Multiplier.objects.filter(
+        deployment__in=by_id, effective__startswith__lte=until
+    ).order_by("effective")
+    for one in multipliers:
+        deployment = by_id[one.deployment_id]
+        at = one.effective.lower
+        yield (
+            deployment.token_id,
+            Change(at, Cause.SPLIT, deployment.network.caip2, deployment.pk, one.value),
+        )
+
+
+def _lows_of_runs(tokens: Iterable[Token], start: datetime, until: datetime) -> dict[UUID, Low]:
+    """Return, by token, the lowest cover that a reconciliation of the period found."""
+    results = TokenResult.objects.filter(
+        token__in=tokens, run__as_of__gt=start, run__as_of__lte=until, cover_bps__isnull=False
+    ).order_by("token_id", "cover_bps", "run__as_of")
+    lows = {}
+    columns = ("token_id", "cover_bps", "run__as_of", "run_id")
+    for token_id, bps, at, run_id in results.distinct("token_id").values_list(*columns):
+        lows[token_id] = Low(bps, at, Cause.RECONCILIATION, str(run_id))
+    return lows
