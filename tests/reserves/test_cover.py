@@ -81,6 +81,30 @@ class TestStatus:
         assert found.headroom is None
 
 
+class TestBurnedNotDelivered:
+    def test_is_owed_beside_the_tokens(self) -> None:
+        found = cover(owed="500", burned="100", held="602")
+
+        assert (found.owed, found.surplus, found.ratio_bps) == (600, 2, 10033)
+        assert (found.free_for_approval, found.headroom) == (2, 2)
+
+    def test_makes_short_what_is_not_there(self) -> None:
+        assert cover(owed="500", burned="100", held="599").status == CoverStatus.SHORT
+
+
+class TestFreeForDelivery:
+    def test_is_what_no_other_request_was_promised(self) -> None:
+        assert cover(owed="600", held="602").free_for_delivery == 602
+        assert cover(owed="500", burned="100", held="602").free_for_delivery == 502
+        assert cover(held="602", paid="50", reserved="60").free_for_delivery == 542
+        assert cover(held="602", paid="60", reserved="50").free_for_delivery == 542
+
+    def test_needs_the_custodians_alone(self) -> None:
+        silent = ("The chain is silent.",)
+        assert cover(owed=None, held="5", reasons=silent).free_for_delivery == 5
+        assert cover(held=None, reasons=silent).free_for_delivery is None
+
+
 class TestFreeForApproval:
     def test_leaves_what_is_owed_on_tokens_and_what_is_reserved(self) -> None:
         assert cover(owed="300", paid="600", held="1000", reserved="50").free_for_approval == 650
