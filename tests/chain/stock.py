@@ -6,6 +6,7 @@ from issuer.chain import token_contract
 from issuer.sandbox.anvil import Anvil
 
 ONE = 10**18
+#: In the order of the accounts that the sandbox has for them, after the admin's.
 ROLES = {
     "minter": token_contract.MINTER_ROLE,
     "pauser": token_contract.PAUSER_ROLE,
@@ -20,11 +21,14 @@ def request_id(number: int) -> bytes:
 
 
 class Stock:
-    """The contract, called by the names of those who call it: `admin`, a role, alice or bob."""
+    """The contract, called by the names of those who call it.
+
+    They are `admin`, a role, `successor` (who has none yet), `alice` and `bob`.
+    """
 
     def __init__(self, anvil: Anvil) -> None:
         self.anvil = anvil
-        names = ["admin", *ROLES, "alice", "bob"]
+        names = ["admin", *ROLES, "successor", "alice", "bob"]
         self.account = dict(zip(names, anvil.accounts, strict=False))
         self.address = anvil.deploy_token(
             name="Apple xStock", symbol="AAPLx", admin=self.account["admin"]

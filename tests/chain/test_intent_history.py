@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from issuer.chain import services
+from issuer.chain import calls, services
 from issuer.chain.models import ChainEvent, TransactionIntent
 from issuer.chain.states import FINAL_STATES, IntentState
 from issuer.foundation.actors import system
@@ -56,6 +56,7 @@ class World:
     def __init__(self) -> None:
         self.chain = FakeChain()
         self.deployment = instruments.deployment(address=self.chain.deploy(), deployed_block=1)
+        make.signer_account(self.deployment.network)
         self.chain.finalize()
         self.request_id = uuid7()
         self.seconds = count()
@@ -69,23 +70,17 @@ class World:
         return TransactionIntent.objects.latest("id")
 
     def sign(self) -> None:
-        prepared = services.prepare_mint(
-            deployment=self.deployment,
-            request_id=self.request_id,
-            recipient=ALICE,
-            base_units=ONE,
-            signer=make.signer(),
-            reader=self.chain,
+        call = calls.mint(recipient=ALICE, base_units=ONE, request_id=self.request_id)
+        prepared = services.prepare(
+            deployment=self.deployment, call=call, signer=make.signer(), reader=self.chain
         )
         with transaction.atomic():
-            services.sign_mint(
+            services.sign(
                 deployment=self.deployment,
+                call=call,
                 request_id=self.request_id,
-                recipient=ALICE,
-                base_units=ONE,
                 signer=make.signer(),
-                fees=prepared.fees,
-                chain_nonce=prepared.chain_nonce,
+                prepared=prepared,
                 actor=ACTOR,
                 at=self.at,
             )

@@ -1,6 +1,7 @@
-"""A mint, from the signature to the books."""
+"""A transaction, from the signature to the books."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -8,7 +9,7 @@ import pytest
 from django.db import transaction
 
 from issuer.audit.models import AuditEvent
-from issuer.chain import selectors, services
+from issuer.chain import calls, selectors, services
 from issuer.chain.errors import (
     ChainUnavailable,
     FeesTooHigh,
@@ -26,12 +27,12 @@ from issuer.chain.models import (
 )
 from issuer.chain.readers import FeeQuote
 from issuer.chain.signing import Signer, hash_of
-from issuer.chain.states import IntentState
+from issuer.chain.states import IntentKind, IntentState
 from issuer.foundation.actors import Actor
 from issuer.foundation.errors import IllegalTransition
 from issuer.foundation.identifiers import uuid7
 from issuer.gate.errors import GateClosed
-from issuer.gate.models import ScopeKind
+from issuer.gate.models import GateState, ScopeKind
 from issuer.instruments.models import Deployment
 from tests.fakes.chain import FakeChain
 from tests.make import chain as make
@@ -53,6 +54,7 @@ def chain() -> FakeChain:
 @pytest.fixture
 def deployment(chain: FakeChain) -> Deployment:
     deployment = instruments.deployment(address=chain.deploy(), deployed_block=1)
+    make.signer_account(deployment.network)
     chain.finalize()
     return deployment
 
@@ -71,23 +73,15 @@ def sign(chain: FakeChain, deployment: Deployment, system: Actor, at: datetime) 
         gate_scopes: list[tuple[ScopeKind, UUID]] | None = None,
     ) -> TransactionIntent:
         request_id = request_id or uuid7()
-        prepared = services.prepare_mint(
-            deployment=deployment,
-            request_id=request_id,
-            recipient=ALICE,
-            base_units=base_units,
-            signer=signer,
-            reader=chain,
-        )
+        call = calls.mint(recipient=ALICE.lower(), base_units=base_units, request_id=request_id)
+        prepared = services.prepare(deployment=deployment, call=call, signer=SIGNER, reader=chain)
         with transaction.atomic():
-            return services.sign_mint(
+            return services.sign(
                 deployment=deployment,
+                call=call,
                 request_id=request_id,
-                recipient=ALICE.lower(),
-                base_units=base_units,
                 signer=signer,
-                fees=fees or prepared.fees,
-                chain_nonce=prepared.chain_nonce,
+                prepared=replace(prepared, fees=fees or prepared.fees),
                 gate_scopes=gate_scopes or [],
                 actor=system,
                 at=at,
@@ -135,7 +129,7 @@ def steps(intent: TransactionIntent) -> list[str]:
     return list(intent.transitions.values_list("step", flat=True))
 
 
-class TestPrepareMint:
+class TestPrepare:
     def test_refuses_what_the_contract_would_revert(self, chain: FakeChain, sign: Sign) -> None:
         chain.refuses_to_quote = True
 
@@ -145,7 +139,7 @@ class TestPrepareMint:
         assert not TransactionIntent.objects.exists()
 
 
-class TestSignMint:
+class TestSign:
     def test_commits_the_exact_bytes_and_sends_nothing(
         self, chain: FakeChain, deployment: Deployment, sign: Sign, at: datetime
     ) -> None:
@@ -154,7 +148,7 @@ class TestSignMint:
         intent = sign(request_id=request_id)
 
         intent.refresh_from_db()
-        assert (intent.state, intent.nonce, intent.recipient) == (IntentState.SIGNED, 0, ALICE)
+        assert (intent.state, intent.nonce, intent.account) == (IntentState.SIGNED, 0, ALICE)
         assert (intent.request_id, intent.base_units) == (request_id, 600 * ONE)
         assert intent.signed_at == at
         attempt = intent.attempts.get()
@@ -240,22 +234,20 @@ class TestSignMint:
 
 
 @pytest.mark.django_db(transaction=True)
-class TestSignMintAlone:
+class TestSignAlone:
     def test_is_half_a_change(self, deployment: Deployment, system: Actor, at: datetime) -> None:
         with pytest.raises(RuntimeError, match="half of a change"):
-            services.sign_mint(
+            services.sign(
                 deployment=deployment,
+                call=make.call_of(IntentKind.MINT),
                 request_id=uuid7(),
-                recipient=ALICE,
-                base_units=ONE,
                 signer=SIGNER,
-                fees=make.FEES,
-                chain_nonce=0,
+                prepared=services.Prepared(fees=make.FEES, chain_nonce=0),
                 actor=system,
                 at=at,
             )
 
-        assert not SignerAccount.objects.exists()
+        assert SignerAccount.objects.get().next_nonce == 0
 
 
 class TestBroadcast:
@@ -550,12 +542,15 @@ class TestBumpFees:
         forged = TransactionIntent.objects.create(
             deployment=deployment,
             signer_account=make.signer_account(deployment.network),
+            kind=IntentKind.MINT,
             request_id=uuid7(),
-            recipient=ALICE,
+            account=ALICE,
             base_units=ONE,
             nonce=77,
+            calldata=b"\x01",
             calldata_hash=make.hash_32(),
             gas_limit=1,
+            gate_needed=GateState.OPEN,
             state=IntentState.BROADCAST,
             signed_at=make.BEFORE,
         )

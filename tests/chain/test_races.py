@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from django.db import connection, transaction
 
-from issuer.chain import services
+from issuer.chain import calls, services
 from issuer.chain.errors import TransactionAlreadyIntended
 from issuer.chain.models import (
     ChainEvent,
@@ -19,6 +19,7 @@ from issuer.chain.models import (
     SupplySnapshot,
     TransactionIntent,
 )
+from issuer.chain.services import Prepared
 from issuer.chain.states import EventKind, IntentState
 from issuer.foundation.actors import system
 from issuer.foundation.identifiers import uuid7
@@ -42,7 +43,9 @@ def chain() -> FakeChain:
 
 @pytest.fixture
 def deployment(chain: FakeChain) -> Deployment:
-    return instruments.deployment(address=chain.deploy(), deployed_block=1)
+    deployment = instruments.deployment(address=chain.deploy(), deployed_block=1)
+    make.signer_account(deployment.network)
+    return deployment
 
 
 def at_once(acts: Sequence[Callable[[], object]]) -> list[object]:
@@ -64,20 +67,18 @@ def at_once(acts: Sequence[Callable[[], object]]) -> list[object]:
 
 def sign(deployment: Deployment, request_id: UUID) -> TransactionIntent:
     with transaction.atomic():
-        return services.sign_mint(
+        return services.sign(
             deployment=deployment,
+            call=calls.mint(recipient=ALICE, base_units=ONE, request_id=request_id),
             request_id=request_id,
-            recipient=ALICE,
-            base_units=ONE,
             signer=make.signer(),
-            fees=make.FEES,
-            chain_nonce=0,
+            prepared=Prepared(fees=make.FEES, chain_nonce=0),
             actor=ACTOR,
             at=AT,
         )
 
 
-class TestSignMint:
+class TestSign:
     def test_never_gives_a_nonce_twice(self, deployment: Deployment) -> None:
         at_once([lambda: sign(deployment, uuid7()) for _ in range(6)])
 

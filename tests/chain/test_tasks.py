@@ -8,9 +8,9 @@ import pytest
 from django.db import transaction
 from pytest_django import Settings
 
-from issuer.chain import registry, selectors, services, tasks
+from issuer.chain import calls, registry, selectors, services, tasks
 from issuer.chain.models import ChainEvent, SupplySnapshot, TransactionIntent
-from issuer.chain.states import IntentState
+from issuer.chain.states import IntentState, SignerPurpose
 from issuer.foundation import clock
 from issuer.foundation.actors import Actor
 from issuer.foundation.identifiers import uuid7
@@ -18,19 +18,20 @@ from issuer.gate.models import ScopeKind
 from issuer.instruments.models import Deployment
 from issuer.sandbox.anvil import CAIP2
 from tests.chain.stock import Stock
+from tests.make import chain as make
 from tests.make import gate as make_gate
 from tests.make import instruments
-from tests.make.chain import MINTER_KEY
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ONE = 10**18
+MINTER = SignerPurpose.MINTER
 
 
 @pytest.fixture(autouse=True)
 def configured(stock: Stock, settings: Settings) -> None:
     settings.NETWORKS = {CAIP2: {"rpc_urls": [stock.anvil.url]}}
-    settings.MINTER_KEYS = {CAIP2: MINTER_KEY}
+    settings.SIGNER_KEYS = {CAIP2: make.SIGNER_KEYS}
     settings.CELERY_TASK_ALWAYS_EAGER = True
 
 
@@ -43,28 +44,18 @@ def deployment(stock: Stock) -> Deployment:
 
 
 def sign(deployment: Deployment, recipient: str, actor: Actor) -> TransactionIntent:
-    request_id = uuid7()
-    signer, chain = (
-        registry.signer_for(deployment.network),
-        registry.sender_for(deployment.network),
-    )
-    prepared = services.prepare_mint(
-        deployment=deployment,
-        request_id=request_id,
-        recipient=recipient,
-        base_units=600 * ONE,
-        signer=signer,
-        reader=chain,
-    )
+    network, request_id = deployment.network, uuid7()
+    make.signer_account(network)
+    signer, chain = registry.signer_for(network, MINTER), registry.sender_for(network)
+    call = calls.mint(recipient=recipient, base_units=600 * ONE, request_id=request_id)
+    prepared = services.prepare(deployment=deployment, call=call, signer=signer, reader=chain)
     with transaction.atomic():
-        return services.sign_mint(
+        return services.sign(
             deployment=deployment,
+            call=call,
             request_id=request_id,
-            recipient=recipient,
-            base_units=600 * ONE,
             signer=signer,
-            fees=prepared.fees,
-            chain_nonce=prepared.chain_nonce,
+            prepared=prepared,
             actor=actor,
             at=clock.now(),
         )
