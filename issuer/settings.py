@@ -70,6 +70,7 @@ ROOMS = [
     "chain",
     "reserves",
     "primary_market",
+    "corporate_actions",
     "reconciliation",
     "attestation",
     "api",
@@ -357,6 +358,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "chain.intents": _beat("chain.tasks.advance_intents", seconds=15),
     "primary_market.requests": _beat("primary_market.tasks.advance_requests", seconds=15),
     "primary_market.redemptions": _beat("primary_market.tasks.advance_redemptions", seconds=15),
+    "corporate_actions.splits": _beat("corporate_actions.tasks.advance_splits", seconds=15),
     "reconciliation": _beat(
         "reconciliation.tasks.reconcile_programs", seconds=900, sandbox_seconds=3
     ),

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from django.db.models import Case, F, Sum, When
 
+from issuer.foundation.transactions import require_transaction
 from issuer.ledger.errors import AccountMissing
 from issuer.ledger.models import Account, Entry, Side
 
@@ -35,6 +36,16 @@ def balances(prefix: str) -> dict[str, Decimal]:
     """Return the balance of every account whose code begins with `prefix`, by code."""
     accounts = Account.objects.filter(code__startswith=prefix).order_by("code")
     return dict(accounts.values_list("code", "balance"))
+
+
+def locked_accounts(prefix: str) -> list[Account]:
+    """Return every account whose code begins with `prefix`, locked until the transaction ends.
+
+    For postings that follow from the balances of many; in the order in which all postings lock.
+    """
+    require_transaction()
+    accounts = Account.objects.filter(code__startswith=prefix).order_by("pk")
+    return list(accounts.select_for_update(no_key=True))
 
 
 def balance_as_of(code: str, booked_at: datetime) -> Decimal:

@@ -203,6 +203,8 @@ def _instruct(
         raise errors.SettlementBeforeTrade(
             f"A trade of {instruction.trade_date} cannot settle on {instruction.settlement_date}."
         )
+    # A split multiplies what it finds open: whoever adds to it comes wholly before or after.
+    CustodyAccount.objects.select_for_update().get(pk=instruction.account_id)
     instruction.instructed_by, instruction.instructed_at = str(actor), at
     instructed = errors.RequestInstructed(
         f"Settlement is instructed for the request {instruction.request_id}.",

@@ -1,0 +1,1 @@
+"""What companies do to their shares, and how books, custodians and chains follow."""
