@@ -14,13 +14,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from issuer.backoffice.actors import names_of
 from issuer.backoffice.desk import acts_at_all, may
 from issuer.chain.models import TransactionIntent
 from issuer.chain.states import FAILED_STATES, IntentState
 from issuer.foundation import clock
 from issuer.foundation.errors import DomainError
-from issuer.people.actors import actor_of
+from issuer.people.actors import actor_of, names_of
 from issuer.people.acts import Act
 from issuer.people.models import User
 from issuer.primary_market.selectors import Moment, Refusal

@@ -1,20 +1,74 @@
-"""The holds on gates, as staff see them."""
+"""The holds on gates as staff see them, and the page on which anybody of them halts."""
+
+from typing import Any, Final
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
-from issuer.foundation.admin import ReadOnlyAdmin
-from issuer.gate.models import Hold
+from issuer.foundation.templatetags import screens
+from issuer.gate import forms, selectors, services
+from issuer.gate.models import Cause, GateState, Hold
+from issuer.gate.selectors import ScopeKey
+from issuer.people.acts import Act, ActsAdmin
+
+
+def _halt(_: None, *, scope: ScopeKey, reason: str, **told: Any) -> Hold:
+    kind, subject_id = scope
+    return services.place_hold(
+        kind=kind,
+        subject_id=subject_id,
+        effect=GateState.HALTED,
+        cause=Cause.PERSON,
+        reason=reason,
+        **told,
+    )
+
+
+HALT: Final = Act(
+    name="halt",
+    label="Halt",
+    consequence="Minting and redemption stop at once: nothing more is approved, signed or sent. "
+    "Going on takes two persons and a clean reconciliation. Tokens that are out stay with their "
+    "holders, who can still move them.",
+    permission="gate.place_hold",
+    take=_halt,
+    form=forms.HaltForm,
+    grave=True,
+)
 
 
 @admin.register(Hold)
-class HoldAdmin(ReadOnlyAdmin, ModelAdmin):
-    """Staff look up what shuts a gate, since when and why."""
+class HoldAdmin(ActsAdmin, ModelAdmin):
+    """Staff look up what shut a gate, since when and why; who halts adds one."""
 
-    list_display = ("scope", "effect", "cause", "reason", "placed_at", "released_at")
+    list_display = ("name", "status", "cause", "reason", "placed_at", "released_at")
+    list_display_links = ("name",)
     list_filter = ("effect", "cause", "scope__kind")
     list_select_related = ("scope",)
     search_fields = ("reason", "scope__subject_id", "reference")
     date_hierarchy = "placed_at"
     ordering = ("-placed_at", "-id")
     show_full_result_count = False
+    fields = (
+        *("name", "status", "cause", "reason", "reference", "placed_at", "placed_by"),
+        *("released_at", "released_by", "resumption"),
+    )
+    readonly_fields = ("name", "status")
+    opening = HALT
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Hold]:
+        rows: QuerySet[Hold] = super().get_queryset(request)
+        return rows.select_related("scope").annotate(
+            subject_name=selectors.subject_name("scope__subject_id")
+        )
+
+    @admin.display(description="Gate")
+    def name(self, hold: Any) -> str:
+        return f"{hold.scope.get_kind_display()} {hold.subject_name or hold.scope.subject_id}"
+
+    @admin.display(description="Effect", ordering="effect")
+    def status(self, hold: Hold) -> SafeString:
+        return screens.pill(hold.effect, hold.get_effect_display())

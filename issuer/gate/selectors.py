@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from issuer.gate.models import GateState, Hold, Scope, ScopeKind
 from issuer.instruments.models import Network, Token
@@ -55,6 +56,21 @@ def scope_names(scopes: Iterable[ScopeKey]) -> Mapping[ScopeKey, str]:
         for kind, ids in wanted.items()
         for subject_id in ids
     }
+
+
+def subject_name(column: str) -> Coalesce:
+    """Return, for a query, what people call the subject whose id stands in `column`."""
+    return Coalesce(
+        *(
+            Subquery(subjects.filter(pk=OuterRef(column)).order_by().values(name)[:1])
+            for subjects, name in (
+                (Program.objects.all(), "name"),
+                (Token.objects.all(), "symbol"),
+                (Network.objects.all(), "name"),
+                (Custodian.objects.all(), "entity__name"),
+            )
+        )
+    )
 
 
 def name_of(scope: Scope) -> str:

@@ -4,7 +4,7 @@ Whoever writes holds locks their gates first, in the order of the gates' ids: an
 and a resumption under one gate happen one after the other, and each sees what the one before did.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -92,13 +92,9 @@ def place_holds(new: Sequence[NewHold], *, actor: Actor, at: datetime) -> list[H
         for one in new
     )
     _void_resumptions(holds, reason="Another hold was placed.", actor=actor, at=at)
-    audit.record_each(
-        "gate.place_hold",
-        [(hold, {**_facts(hold), "cause": hold.cause, "reason": hold.reason}) for hold in holds],
-        actor=actor,
-        at=at,
-    )
-    told = [(hold, {**_facts(hold), "reason": hold.reason}) for hold in holds]
+    told = [(hold, {**facts, "reason": hold.reason}) for hold, facts in _with_facts(holds)]
+    audited = [(hold, {**facts, "cause": hold.cause}) for hold, facts in told]
+    audit.record_each("gate.place_hold", audited, actor=actor, at=at)
     events.record_each("gate.hold_placed", told, at=at)
     return holds
 
@@ -185,10 +181,12 @@ def resume(
         resumed_at=at,
     )
     _release(ended, resumption=resumption, actor=actor, at=at)
+    key = (ScopeKind(scope.kind), scope.subject_id)
     facts = {
         "scope": scope.kind,
         "scope_id": str(scope.subject_id),
-        "state": selectors.state_of([(ScopeKind(scope.kind), scope.subject_id)]).value,
+        "scope_name": selectors.scope_names([key])[key],
+        "state": selectors.state_of([key]).value,
         "explanation": explanation,
     }
     audit.record(RESUME, subject=resumption, actor=actor, at=at, run=str(run_id), **facts)
@@ -300,9 +298,9 @@ def _release(
     )
     if resumption is None:
         _void_resumptions(holds, reason="A hold is over by itself.", actor=actor, at=at)
-    audited = [(hold, {**_facts(hold), "cause": hold.cause}) for hold in holds]
+    told = list(_with_facts(holds))
+    audited = [(hold, {**facts, "cause": hold.cause}) for hold, facts in told]
     audit.record_each("gate.release_hold", audited, actor=actor, at=at)
-    told = [(hold, _facts(hold)) for hold in holds]
     events.record_each("gate.hold_released", told, at=at)
 
 
@@ -322,9 +320,17 @@ def _void_resumptions(holds: Iterable[Hold], *, reason: str, actor: Actor, at: d
         approvals.void_open(subject=scope, action=RESUME, reason=reason, actor=actor, at=at)
 
 
-def _facts(hold: Hold) -> dict[str, str]:
-    return {
-        "scope": hold.scope.kind,
-        "scope_id": str(hold.scope.subject_id),
-        "effect": hold.effect,
-    }
+def _with_facts(holds: Sequence[Hold]) -> Iterator[tuple[Hold, dict[str, str]]]:
+    """Yield each hold with what the trail and others are told of it."""
+    keys = {hold: (ScopeKind(hold.scope.kind), hold.scope.subject_id) for hold in holds}
+    names = selectors.scope_names(keys.values())
+    for hold, (kind, subject_id) in keys.items():
+        yield (
+            hold,
+            {
+                "scope": kind.value,
+                "scope_id": str(subject_id),
+                "scope_name": names[kind, subject_id],
+                "effect": hold.effect,
+            },
+        )

@@ -43,7 +43,7 @@ class Finding:
 def findings_of(found: FoundToken, *, minters: Mapping[UUID, str]) -> list[Finding]:
     """Return every difference that the legs of a token show.
 
-    `minters` are the addresses that mint for us, by network; a network without one has none.
+    `minters` is the one address that may mint on each network; a network without one has none.
     """
     return [
         *_of_sources(found),
@@ -103,9 +103,10 @@ def _of_mints(found: FoundToken) -> Iterator[Finding]:
 
 
 def _of_minters(found: FoundToken, minters: Mapping[UUID, str]) -> Iterator[Finding]:
-    """Name who may mint beside the signer in use, as of the newest block that was read.
+    """Name who may mint and should not, as of the newest block that was read.
 
-    That holds for a signer of ours that was retired, too, until the chain has forgotten it.
+    That is anybody beside the signer in use: one of ours that was retired, too, until the chain
+    has forgotten it, and the one in use, once it has minted what nobody approved.
     """
     for one in found.figures.deployments:
         network = one.deployment.network
@@ -116,7 +117,7 @@ def _of_minters(found: FoundToken, minters: Mapping[UUID, str]) -> Iterator[Find
                 yield Finding(
                     BreakCode.CHN_UNK,
                     Severity.CRITICAL,
-                    f"{address} may mint on {network}, and is not the signer in use there.",
+                    f"{address} may mint on {network}, and is no signer that we trust.",
                     subject=f"{network.caip2}:{address}",
                 )
 

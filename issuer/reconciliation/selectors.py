@@ -6,7 +6,17 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Case, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import (
+    Case,
+    Exists,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 
 from issuer.chain.models import ChainEvent, SignerAccount
 from issuer.chain.states import EventKind, IntentState, SignerPurpose
@@ -184,10 +194,21 @@ def burned_not_delivered(tokens: Sequence[Token]) -> QuerySet[RedemptionRequest]
     )
 
 
-def minters_in_use() -> Mapping[UUID, str]:
-    """Return the address that mints for us on each network, by the network's id."""
+def trusted_minters() -> Mapping[UUID, str]:
+    """Return the address that mints for us on each network, by the network's id.
+
+    One that has signed a mint which nobody approved is not trusted again, though it be in use: its
+    key is in other hands, too.
+    """
     accounts = SignerAccount.objects.filter(purpose=SignerPurpose.MINTER, retired_at=None)
-    return dict(accounts.order_by().values_list("network_id", "address"))
+    stolen = ChainEvent.objects.filter(
+        deployment__network=OuterRef("network"),
+        kind=EventKind.MINT,
+        intent=None,
+        sender=OuterRef("address"),
+    )
+    trusted = accounts.exclude(Exists(stolen)).order_by()
+    return dict(trusted.values_list("network_id", "address"))
 
 
 def unmatched_mints(tokens: Sequence[Token]) -> QuerySet[ChainEvent]:

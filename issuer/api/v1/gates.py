@@ -13,7 +13,8 @@ from issuer.gate.models import GateState, Hold, ScopeKind
 class HoldOutput(serializers.Serializer):
     """Something that holds a gate shut."""
 
-    scope = serializers.ChoiceField(ScopeKind.choices, help_text="What is held.")
+    scope = serializers.ChoiceField(ScopeKind.choices, help_text="What kind of thing is held.")
+    scope_id = serializers.UUIDField(help_text="Which of that kind.")
     effect = serializers.ChoiceField(GateState.choices)
     reason = serializers.CharField()
     since = serializers.DateTimeField()
@@ -33,6 +34,7 @@ def gate_document(holds: Sequence[Hold]) -> Mapping[str, Any]:
         "holds": [
             {
                 "scope": hold.scope.kind,
+                "scope_id": str(hold.scope.subject_id),
                 "effect": hold.effect,
                 "reason": hold.reason,
                 "since": canonical.timestamp(hold.placed_at),

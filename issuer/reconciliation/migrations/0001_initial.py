@@ -142,7 +142,7 @@ class Migration(migrations.Migration):
                             ("CUS-LONG", "The custodian holds more than the books say"),
                             ("SRC-STALE", "A custodian's statement is missing or old"),
                             ("CHN-SRC", "A chain cannot be read with confidence"),
-                            ("CHN-UNK", "Somebody may mint whose key we do not use"),
+                            ("CHN-UNK", "Somebody may mint whom we do not trust"),
                             ("SET-FAIL", "Shares did not settle on their date"),
                         ],
                         max_length=16,

@@ -36,7 +36,7 @@ def record_findings(
 
     A break clears when the run could have seen it and did not, unless only persons may close it.
     What opens shuts its gate in the same transaction: it waits for approvals under way, and none
-    that comes later gets through. `minters` are the addresses that mint for us, by network.
+    that comes later gets through. `minters` is the one address that may mint, by network.
     """
     require_transaction()
     tokens = [one.figures.token.pk for one in found]

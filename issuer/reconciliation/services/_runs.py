@@ -45,7 +45,7 @@ def reconcile(program: Program, *, actor: Actor, at: datetime) -> Run:
             raise errors.RunOutdated(f"The newest run is {newest}.", run=str(newest.pk))
         with one_snapshot():
             found = _read(program, at)
-            minters = selectors.minters_in_use()
+            minters = selectors.trusted_minters()
         return _write(program, found, minters, actor=actor, at=at)
 
 

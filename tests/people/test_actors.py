@@ -1,7 +1,7 @@
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from issuer.backoffice.actors import names_of
+from issuer.people.actors import names_of
 from issuer.foundation.actors import system
 from issuer.foundation.identifiers import uuid7
 from issuer.people.actors import actor_of
