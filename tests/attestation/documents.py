@@ -181,7 +181,12 @@ def _aaplx() -> Document:
         "disclosed": [],
         "coverageBp": 10032,
         "inTransitCoverageBp": 10032,
-        "periodLow": {"coverageBp": 10030, "at": "2026-11-19T14:45:00Z", "cause": "BOOKS", "ref": "issuance/K-1042"},
+        "periodLow": {
+            "coverageBp": 10030,
+            "at": "2026-11-19T14:45:00Z",
+            "cause": "BOOKS",
+            "ref": "issuance/K-1042",
+        },
         "mint": mint("2"),
     }
 
@@ -231,7 +236,12 @@ def _nvdax() -> Document:
         "disclosed": [],
         "coverageBp": 10018,
         "inTransitCoverageBp": 10018,
-        "periodLow": {"coverageBp": 10012, "at": "2026-11-18T20:30:00Z", "cause": "BOOKS", "ref": "issuance/K-1042"},
+        "periodLow": {
+            "coverageBp": 10012,
+            "at": "2026-11-18T20:30:00Z",
+            "cause": "BOOKS",
+            "ref": "issuance/K-1042",
+        },
         "mint": mint("0.744389027431421446"),
     }
 

@@ -119,7 +119,10 @@ class TestAttestation:
         ):
             another(frozen, content=b"[]")
         refused(
-            "attestation_hashes_are_of_its_bytes", state="REVIEWED", document=APPROVED, sha256="0" * 64
+            "attestation_hashes_are_of_its_bytes",
+            state="REVIEWED",
+            document=APPROVED,
+            sha256="0" * 64,
         )
 
     @pytest.mark.parametrize(

@@ -1,0 +1,377 @@
+"""Statements that are made and published by themselves, because something got worse."""
+
+import hashlib
+import json
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from issuer.approvals.models import Proposal
+from issuer.attestation import selectors, services
+from issuer.attestation.errors import EventTakesPeople
+from issuer.attestation.models import Attestation
+from issuer.attestation.package import verify_offline
+from issuer.attestation.states import AttestationKind, AttestationState
+from issuer.foundation import actors, canonical
+from issuer.gate import services as gate
+from issuer.gate.models import Cause, GateState, ScopeKind
+from tests.make import attestation as make
+from tests.make import chain, custody, instruments, reconciliation
+from tests.violations import refused_by
+
+pytestmark = pytest.mark.django_db
+
+SYSTEM = actors.system("attestation.attest_events")
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def world(at: datetime) -> make.World:
+    return make.world(at=at)
+
+
+@pytest.fixture
+def stated(world: make.World, at: datetime) -> Attestation:
+    """Return a statement that says that 602 shares cover 600 tokens."""
+    return make.published(world, at=at)
+
+
+def supply(world: make.World, tokens: int, *, at: datetime) -> None:
+    """Let the chain show `tokens` in a block just before `at`, and reconcile."""
+    chain.snapshot(
+        world.deployment,
+        total_supply_base_units=tokens * 10**18,
+        taken_at=at - timedelta(seconds=5),
+    )
+    reconciliation.run(world.program, at=at)
+
+
+def attest(world: make.World, *, at: datetime) -> Attestation | None:
+    return services.attest_event(world.program, actor=SYSTEM, at=at)
+
+
+class TestAttestEvent:
+    def test_says_what_a_thief_did(
+        self, world: make.World, stated: Attestation, at: datetime
+    ) -> None:
+        supply(world, 605, at=at + MINUTE)
+
+        attestation = attest(world, at=at + MINUTE)
+
+        assert attestation is not None
+        document = selectors.content_of(attestation)
+        assert (attestation.kind, attestation.state) == ("EVENT", AttestationState.REVIEWED)
+        assert (attestation.sequence, attestation.previous) == (2, stated)
+        assert (document["kind"], document["status"]) == ("EVENT", "SHORT")
+        assert document["cutoff"]["chosenBy"] == "EVENT"
+        assert document["controls"]["approvedBy"] == []
+        assert document["controls"]["preparedBy"]["role"] == "System"
+        lines = {line["code"]: line["qty"] for line in document["tokens"][0]["reconciliation"]}
+        assert lines["C8"] == "-3"
+        assert document["tokens"][0]["mint"]["headroom"][0]["tokens"] == "0"
+        assert not Proposal.objects.filter(subject_id=attestation.pk).exists()
+
+    def test_goes_out_and_verifies_after_the_one_before(
+        self, world: make.World, stated: Attestation, at: datetime
+    ) -> None:
+        supply(world, 605, at=at + MINUTE)
+        event = attest(world, at=at + MINUTE)
+        assert event is not None
+
+        published = make.signed_and_published(event, at=at + MINUTE)
+
+        report, _ = verify_offline.verify(
+            selectors.package_files(published),
+            keys=selectors.published_keys(),
+            previous=selectors.package_files(stated),
+        )
+        stated.refresh_from_db()
+        assert not report.failed, list(report.lines())
+        assert published.state == AttestationState.PUBLISHED
+        assert stated.state == AttestationState.SUPERSEDED
+
+    def test_extends_nothing(self, world: make.World, stated: Attestation, at: datetime) -> None:
+        later = at + timedelta(hours=3)
+        supply(world, 605, at=later)
+
+        event = attest(world, at=later)
+
+        assert event is not None
+        before, now = selectors.content_of(stated), selectors.content_of(event)
+        assert event.valid_until == stated.valid_until
+        assert now["nextDue"] == before["nextDue"]
+
+    def test_says_it_once(self, world: make.World, stated: Attestation, at: datetime) -> None:
+        supply(world, 605, at=at + MINUTE)
+        event = attest(world, at=at + MINUTE)
+        assert event is not None
+        make.signed_and_published(event, at=at + MINUTE)
+        supply(world, 605, at=at + 2 * MINUTE)
+
+        assert attest(world, at=at + 2 * MINUTE) is None
+        assert Attestation.objects.count() == 2
+
+    @pytest.mark.parametrize("tokens", [606, 604])
+    def test_says_it_again_when_another_number_is_lacking(
+        self, tokens: int, world: make.World, stated: Attestation, at: datetime
+    ) -> None:
+        supply(world, 605, at=at + MINUTE)
+        event = attest(world, at=at + MINUTE)
+        assert event is not None
+        make.signed_and_published(event, at=at + MINUTE)
+        supply(world, tokens, at=at + 2 * MINUTE)
+
+        again = attest(world, at=at + 2 * MINUTE)
+
+        assert again is not None
+        assert again.sequence == 3
+
+    def test_says_that_a_gate_is_shut(
+        self, world: make.World, stated: Attestation, at: datetime
+    ) -> None:
+        gate.place_hold(
+            kind=ScopeKind.PROGRAM,
+            subject_id=world.program.pk,
+            effect=GateState.HALTED,
+            cause=Cause.PERSON,
+            reason="A fire in the vault.",
+            actor=world.officer,
+            at=at + MINUTE,
+        )
+        reconciliation.run(world.program, at=at + MINUTE)
+
+        event = attest(world, at=at + MINUTE)
+
+        assert event is not None
+        assert selectors.content_of(event)["status"] == "COVERED"
+
+    def test_says_nothing_while_nothing_is_worse(
+        self, world: make.World, stated: Attestation, at: datetime
+    ) -> None:
+        supply(world, 600, at=at + MINUTE)
+
+        assert attest(world, at=at + MINUTE) is None
+
+    def test_says_nothing_of_a_run_that_is_stated(
+        self, world: make.World, stated: Attestation, at: datetime
+    ) -> None:
+        assert attest(world, at=at + MINUTE) is None
+
+    def test_is_never_the_first(self, world: make.World, at: datetime) -> None:
+        supply(world, 605, at=at)
+
+        assert attest(world, at=at) is None
+        assert not Attestation.objects.exists()
+
+    def test_declines_what_nobody_has_approved_and_takes_its_number(
+        self, world: make.World, stated: Attestation, at: datetime
+    ) -> None:
+        frozen = make.frozen(world, at=at + MINUTE)
+        supply(world, 605, at=at + 2 * MINUTE)
+
+        event = attest(world, at=at + 2 * MINUTE)
+
+        frozen.refresh_from_db()
+        assert event is not None
+        assert frozen.state == AttestationState.DECLINED
+        assert (frozen.sequence, event.sequence) == (2, 2)
+        assert Proposal.objects.get(subject_id=frozen.pk).state == "VOIDED"
+        assert frozen.transitions.order_by("-id")[0].actor == str(SYSTEM)
+
+    def test_waits_for_what_is_about_to_be_signed(
+        self, world: make.World, stated: Attestation, at: datetime
+    ) -> None:
+        reviewed = make.reviewed(world, at=at + MINUTE)
+        supply(world, 605, at=at + 2 * MINUTE)
+
+        assert attest(world, at=at + 2 * MINUTE) is None
+        make.signed_and_published(reviewed, at=at + 2 * MINUTE)
+        event = attest(world, at=at + 2 * MINUTE)
+
+        assert event is not None
+        assert event.sequence == 3
+
+    def test_does_not_say_that_a_token_is_better(self, world: make.World, at: datetime) -> None:
+        other = instruments.token(program=world.program)
+        deployment = instruments.deployment(token_=other)
+        account = custody.account(token_=other)
+        custody.settled_shares(account, Decimal(1), at=at - timedelta(hours=1))
+        early = {"taken_at": at - timedelta(minutes=5)}
+        chain.snapshot(deployment, total_supply_base_units=2 * 10**18, **early)
+        make.published(world, at=at)  # the other token is SHORT by 1
+        now = at + MINUTE
+        chain.snapshot(deployment, total_supply_base_units=0, taken_at=now - timedelta(seconds=5))
+        supply(world, 605, at=now)
+
+        with pytest.raises(EventTakesPeople) as refusal:
+            attest(world, at=now)
+
+        assert refusal.value.facts == {"tokens": other.symbol}
+        assert Attestation.objects.count() == 1
+
+    def test_leaves_out_what_people_have_not_stated_yet(
+        self, world: make.World, stated: Attestation, at: datetime
+    ) -> None:
+        custody.account(token_=instruments.token(program=world.program))
+        supply(world, 605, at=at + MINUTE)
+
+        event = attest(world, at=at + MINUTE)
+
+        assert event is not None
+        (token,) = selectors.content_of(event)["tokens"]
+        assert token["symbol"] == world.deployment.token.symbol
+
+    def test_speaks_of_tokens_later_from_their_beginning(
+        self, world: make.World, stated: Attestation, at: datetime
+    ) -> None:
+        token = instruments.token(program=world.program)
+        deployment = instruments.deployment(token_=token)
+        account = custody.account(token_=token)
+        custody.settled_shares(account, Decimal(7), at=at)
+        taken_at = at + MINUTE - timedelta(seconds=5)
+        chain.snapshot(deployment, total_supply_base_units=0, taken_at=taken_at)
+        supply(world, 605, at=at + MINUTE)
+        event = attest(world, at=at + MINUTE)
+        assert event is not None
+        make.signed_and_published(event, at=at + MINUTE)
+
+        third = make.published(world, at=at + 2 * MINUTE)
+
+        parts = {one["symbol"]: one for one in selectors.content_of(third)["tokens"]}
+        shares = parts[token.symbol]["rollForward"]["shares"]
+        assert (shares["opening"], shares["received"], shares["closing"]) == ("0", "7", "7")
+
+
+def by_hand(before: Attestation, **changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the columns of an event after `before` that says the same, and its document."""
+    document = selectors.content_of(before)
+    document["kind"] = "EVENT"
+    document["controls"]["approvedBy"] = []
+    columns = {
+        "program": before.program,
+        "run": before.run,
+        "sequence": before.sequence + 1,
+        "kind": AttestationKind.EVENT,
+        "previous": before,
+        "status": before.status,
+        "as_of": before.as_of,
+        "valid_until": before.valid_until,
+        "frozen_at": before.frozen_at,
+        "state": AttestationState.REVIEWED,
+    }
+    return columns | changes, document
+
+
+def create(columns: dict[str, Any], document: dict[str, Any]) -> Attestation:
+    content = canonical.to_bytes(document)
+    digest = hashlib.sha256(content).hexdigest()
+    return Attestation.objects.create(
+        content=content, content_sha256=digest, document=content, sha256=digest, **columns
+    )
+
+
+class TestWithoutPeople:
+    """What PostgreSQL refuses of events, whoever writes them."""
+
+    NAME = "attestation_without_people_is_no_better"
+
+    def test_the_same_is_no_better(self, stated: Attestation) -> None:
+        columns, document = by_hand(stated)
+
+        assert create(columns, document).pk
+
+    @pytest.mark.parametrize(
+        ("path", "before", "now"),
+        [
+            ("status", "SHORT", "COVERED"),
+            ("status", "IN_TRANSIT", "COVERED"),
+            ("status", "UNKNOWN", "IN_TRANSIT"),
+            ("mint/headroom/0/state", "HALTED", "OPEN"),
+            ("mint/headroom/0/state", "HALTED", "REDEEM_ONLY"),
+            ("mint/headroom/0/tokens", "1", "1.5"),
+        ],
+    )
+    def test_a_token_is_no_better(
+        self, path: str, before: str, now: str, world: make.World, at: datetime
+    ) -> None:
+        reviewed = make.reviewed(world, at=at)
+        earlier = selectors.content_of(reviewed)
+        _set(earlier["tokens"][0], path, before)
+        columns, document = by_hand(reviewed)
+        _set(document["tokens"][0], path, now)
+        first = columns | {
+            "sequence": 1,
+            "kind": AttestationKind.SCHEDULED,
+            "previous": None,
+            "state": AttestationState.SUPERSEDED,
+            "published_at": at,
+            "program": make.world(at=at + timedelta(days=2)).program,
+        }
+        previous = create(first, earlier)
+        columns |= {"previous": previous, "program": previous.program}
+
+        with refused_by("attestation_without_people_is_no_better"):
+            create(columns, document)
+
+        _set(document["tokens"][0], path, before)
+        assert create(columns, document).pk
+
+    def test_a_token_is_not_new(self, stated: Attestation) -> None:
+        columns, document = by_hand(stated)
+        document["tokens"].append(document["tokens"][0] | {"symbol": "NEWx"})
+
+        with refused_by(self.NAME):
+            create(columns, document)
+
+    def test_a_token_does_not_vanish(self, stated: Attestation) -> None:
+        columns, document = by_hand(stated)
+        document["tokens"][0]["symbol"] = "OTHERx"
+
+        with refused_by(self.NAME):
+            create(columns, document)
+
+    def test_it_is_not_valid_for_longer(self, stated: Attestation) -> None:
+        columns, document = by_hand(
+            stated, valid_until=stated.valid_until + timedelta(microseconds=1)
+        )
+
+        with refused_by(self.NAME):
+            create(columns, document)
+
+    def test_what_somebody_approved_is_no_event(self, stated: Attestation) -> None:
+        columns, document = by_hand(stated)
+        document["controls"]["approvedBy"] = [{"ref": "somebody"}]
+
+        with refused_by(self.NAME):
+            create(columns, document)
+
+    def test_what_nobody_approved_is_nothing_else(self, stated: Attestation) -> None:
+        columns, document = by_hand(stated, kind=AttestationKind.SCHEDULED)
+        document["kind"] = "SCHEDULED"
+
+        with refused_by(self.NAME):
+            create(columns, document)
+
+    def test_it_is_of_the_kind_that_it_says(self, stated: Attestation) -> None:
+        columns, document = by_hand(stated)
+        document["kind"] = "SCHEDULED"
+
+        with refused_by(self.NAME):
+            create(columns, document)
+
+    def test_it_follows_another(self, stated: Attestation) -> None:
+        columns, document = by_hand(stated, previous=None, sequence=1, state="DECLINED")
+        content = json.dumps(document).encode()
+        digest = hashlib.sha256(content).hexdigest()
+
+        with refused_by("attestation_event_follows_another"):
+            Attestation.objects.create(content=content, content_sha256=digest, **columns)
+
+
+def _set(place: Any, path: str, value: str) -> None:
+    *steps, last = [int(step) if step.isdigit() else step for step in path.split("/")]
+    for step in steps:
+        place = place[step]
+    place[last] = value
