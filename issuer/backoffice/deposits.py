@@ -53,10 +53,17 @@ class QueueRow:
     wallet: Wallet | None
 
 
+class RedemptionChoice(forms.ModelChoiceField):
+    """A choice among redemptions, by what staff call them."""
+
+    def label_from_instance(self, obj: RedemptionRequest) -> str:
+        return name_of_request(obj)
+
+
 class AssignForm(forms.Form):
     """For which redemption the tokens count."""
 
-    redemption = forms.ModelChoiceField(
+    redemption = RedemptionChoice(
         queryset=RedemptionRequest.objects.filter(state__in=RECEIVING_STATES),
         empty_label="Choose one that waits for tokens",
         help_text="Those of the sender's wallet, for this token on this network.",
@@ -65,9 +72,8 @@ class AssignForm(forms.Form):
     def offer(self, redemptions: QuerySet[RedemptionRequest]) -> None:
         """Let one choose among `redemptions` alone."""
         choice = self.fields["redemption"]
-        assert isinstance(choice, forms.ModelChoiceField)
+        assert isinstance(choice, RedemptionChoice)
         choice.queryset = redemptions
-        choice.label_from_instance = name_of_request
 
 
 _NONE_RECEIVES: Final = Refusal(
@@ -81,7 +87,7 @@ def _open_return(deposit: Deposit) -> DepositReturn | None:
 
 
 def _counts_for_none(deposit: Deposit) -> bool:
-    return deposit.redemption_id is None and _open_return(deposit) is None
+    return deposit.redemption is None and _open_return(deposit) is None
 
 
 def _may_be_assigned(deposit: Deposit) -> bool:
@@ -195,7 +201,23 @@ def page(request: HttpRequest, deposit_id: UUID) -> HttpResponse:
     deposit = get_object_or_404(selectors.deposits(), pk=deposit_id)
     (row,) = _with_wallets([deposit])
     view = selectors.return_view(deposit, actor=actor_of(user))
-    returns = deposit.returns.order_by("-id")
+    assignable = selectors.assignable_to(deposit)
+    found = offers(
+        ACTS,
+        deposit,
+        user,
+        route="admin:deposit-act",
+        refused={
+            "return": view.not_to_propose,
+            "confirm": view.not_to_confirm,
+            "assign": () if assignable.exists() else (_NONE_RECEIVES,),
+        },
+        payload_hash=view.payload_hash,
+    )
+    for offer in found:
+        if isinstance(offer.form, AssignForm):
+            offer.form.offer(assignable)
+    returns = list(deposit.returns.all())
     context = {
         **admin.site.each_context(request),
         "title": str(deposit),

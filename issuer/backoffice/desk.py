@@ -1,18 +1,18 @@
 """What waits for somebody, and for whom."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import TypeVar
 from uuid import UUID
 
 from django.db.models import Max, Q, QuerySet
 
-from issuer.approvals.models import Proposal
 from issuer.approvals.selectors import open_proposals
 from issuer.attestation.models import Attestation
 from issuer.attestation.states import UNDER_WAY, AttestationState
 from issuer.backoffice.navigation import record_url
+from issuer.backoffice.proposed import confirmations, name_of_deposit, name_of_request
 from issuer.custody.models import SettlementInstruction
 from issuer.custody.states import InstructionState
 from issuer.foundation import quantities
@@ -21,9 +21,15 @@ from issuer.kyc.states import CaseState
 from issuer.parties.models import Program
 from issuer.people.models import User
 from issuer.people.roles import MATRIX
-from issuer.primary_market.models import IssuanceRequest
-from issuer.primary_market.states import IssuanceState
-from issuer.reconciliation.models import Break
+from issuer.primary_market.models import Deposit, IssuanceRequest, RedemptionRequest
+from issuer.primary_market.states import (
+    OPEN_RETURN_STATES,
+    DepositState,
+    IssuanceState,
+    RedemptionState,
+)
+
+Request = TypeVar("Request", IssuanceRequest, RedemptionRequest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +47,6 @@ class Task:
     def roles(self) -> str:
         """Who may do it."""
         return may(self.permission)
-
-
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """What one proposes to do to a kind of record, and who may confirm it."""
-
-    act: str
-    permission: str
-
-
-_PROPOSED: Final[Mapping[str, _Subject]] = {
-    IssuanceRequest._meta.label_lower: _Subject(
-        "Confirm issuance", "primary_market.confirm_issuance"
-    ),
-    Attestation._meta.label_lower: _Subject(
-        "Confirm attestation", "attestation.confirm_attestation"
-    ),
-    Break._meta.label_lower: _Subject(
-        "Confirm that a break is closed", "reconciliation.confirm_close_break"
-    ),
-}
 
 
 def may(permission: str) -> str:
@@ -89,7 +74,9 @@ def tasks(*, at: datetime) -> list[Task]:
     """Return everything that waits for a person at `at`, what waits longest first."""
     found = [
         *_proposals(),
-        *_requests(),
+        *_issuances(),
+        *_redemptions(),
+        *_deposits(),
         *_late_deliveries(at),
         *_cases(),
         *_statements_due(at),
@@ -98,46 +85,73 @@ def tasks(*, at: datetime) -> list[Task]:
 
 
 def _proposals() -> Iterator[Task]:
-    proposals = list(open_proposals().filter(subject_type__in=_PROPOSED))
-    names = _names_of_subjects(proposals)
-    for proposal in proposals:
-        subject = _PROPOSED[proposal.subject_type]
+    for found in confirmations():
         yield Task(
-            act=subject.act,
-            what=names[proposal.subject_id],
-            url=record_url(proposal.subject_type, proposal.subject_id),
-            since=proposal.proposed_at,
-            permission=subject.permission,
-            not_person=proposal.proposer_id,
+            act=found.act,
+            what=found.name,
+            url=found.url,
+            since=found.proposal.proposed_at,
+            permission=found.permission,
+            not_person=found.proposal.proposer_id,
         )
 
 
-def _names_of_subjects(proposals: list[Proposal]) -> dict[UUID, str]:
-    ids = [proposal.subject_id for proposal in proposals]
-    requests = IssuanceRequest.objects.filter(pk__in=ids)
-    attestations = Attestation.objects.filter(pk__in=ids).select_related("program")
-    breaks = Break.objects.filter(pk__in=ids).select_related("token")
-    return {
-        **{request.pk: _name(request) for request in _with_names(requests)},
-        **{row.pk: str(row) for row in attestations.defer("content", "document")},
-        **{row.pk: str(row) for row in breaks},
-    }
-
-
-def _requests() -> Iterator[Task]:
-    proposed = open_proposals().filter(subject_type=IssuanceRequest._meta.label_lower)
-    waiting = IssuanceRequest.objects.filter(
-        Q(state=IssuanceState.REQUESTED)
-        | Q(state=IssuanceState.FUNDED) & ~Q(pk__in=proposed.values("subject_id"))
+def _issuances() -> Iterator[Task]:
+    waiting = _accepted_or_proposed_next(
+        IssuanceRequest.objects.all(), IssuanceState.REQUESTED, IssuanceState.FUNDED
     )
-    for request in _with_names(waiting):
+    for request in waiting:
         new = request.state == IssuanceState.REQUESTED
         yield Task(
             act="Accept issuance" if new else "Propose issuance",
-            what=_name(request),
+            what=name_of_request(request),
             url=record_url(IssuanceRequest._meta.label_lower, request.pk),
             since=request.requested_at,
             permission=f"primary_market.{'accept' if new else 'propose'}_issuance",
+        )
+
+
+def _redemptions() -> Iterator[Task]:
+    waiting = _accepted_or_proposed_next(
+        RedemptionRequest.objects.all(), RedemptionState.REQUESTED, RedemptionState.RECEIVED
+    )
+    for request in waiting:
+        new = request.state == RedemptionState.REQUESTED
+        yield Task(
+            act="Accept redemption" if new else "Propose redemption",
+            what=name_of_request(request),
+            url=record_url(RedemptionRequest._meta.label_lower, request.pk),
+            since=request.requested_at,
+            permission=f"primary_market.{'accept' if new else 'propose'}_redemption",
+        )
+
+
+def _accepted_or_proposed_next(
+    requests: QuerySet[Request], new: str, complete: str
+) -> QuerySet[Request]:
+    """Return requests that are new, or complete and not proposed for approval yet."""
+    proposed = open_proposals().filter(subject_type=requests.model._meta.label_lower)
+    waiting = requests.filter(
+        Q(state=new) | Q(state=complete) & ~Q(pk__in=proposed.values("subject_id"))
+    )
+    return waiting.select_related("token", "participant__entity")
+
+
+def _deposits() -> Iterator[Task]:
+    """Ask what becomes of tokens that no redemption accounts for, until somebody proposes it."""
+    waiting = Deposit.objects.filter(
+        state__in=[DepositState.UNMATCHED, DepositState.QUARANTINED]
+    ).exclude(returns__state__in=sorted(OPEN_RETURN_STATES))
+    for deposit in waiting.select_related(
+        "transfer__deployment__token", "transfer__deployment__network"
+    ):
+        quarantined = deposit.state == DepositState.QUARANTINED
+        yield Task(
+            act="Look into quarantined deposit" if quarantined else "Assign or return deposit",
+            what=f"{name_of_deposit(deposit)}: {deposit.get_cause_display()}",
+            url=record_url(Deposit._meta.label_lower, deposit.pk),
+            since=deposit.recorded_at,
+            permission=f"primary_market.{'freeze_redemption' if quarantined else 'propose_return'}",
         )
 
 
@@ -185,12 +199,3 @@ def _statements_due(at: datetime) -> Iterator[Task]:
             since=reconciled_at,
             permission="attestation.propose_attestation",
         )
-
-
-def _with_names(requests: QuerySet[IssuanceRequest]) -> QuerySet[IssuanceRequest]:
-    return requests.select_related("token", "participant__entity")
-
-
-def _name(request: IssuanceRequest) -> str:
-    quantity = quantities.to_text(request.quantity)
-    return f"{quantity} {request.token} for {request.participant}, {request.client_reference}"

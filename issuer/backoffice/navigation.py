@@ -22,7 +22,16 @@ class Area:
 
 
 AREAS: Final = (
-    Area("Requests", "assignment", (("Issuance requests", "primary_market.issuancerequest"),)),
+    Area(
+        "Requests",
+        "assignment",
+        (
+            ("Issuance requests", "primary_market.issuancerequest"),
+            ("Redemption requests", "primary_market.redemptionrequest"),
+            ("Deposits", "primary_market.deposit"),
+            ("Returns", "primary_market.depositreturn"),
+        ),
+    ),
     Area(
         "Custody",
         "inventory_2",
@@ -42,6 +51,7 @@ AREAS: Final = (
             ("Shares held", "reserves.sharehold"),
         ),
     ),
+    Area("Gate", "traffic", (("Holds", "gate.hold"),)),
     Area(
         "Attestations",
         "verified",
@@ -56,6 +66,8 @@ AREAS: Final = (
         (
             ("Contract acts", "chain.contractact"),
             ("Transactions", "chain.transactionintent"),
+            ("Contract acts", "chain.contractact"),
+            ("Signers", "chain.signeraccount"),
             ("Supply", "chain.supplysnapshot"),
             ("Events", "chain.chainevent"),
             ("Signers", "chain.signeraccount"),
@@ -86,7 +98,7 @@ AREAS: Final = (
             ("Networks", "instruments.network"),
             ("Multipliers", "instruments.multiplier"),
             ("Controlled addresses", "instruments.controlledaddress"),
-            ("Gate holds", "gate.hold"),
+            ("Splits", "instruments.split"),
         ),
     ),
     Area(

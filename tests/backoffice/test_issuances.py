@@ -16,6 +16,7 @@ from issuer.primary_market.models import IssuanceRequest
 from issuer.primary_market.payload import APPROVE_ISSUANCE
 from issuer.primary_market.states import IssuanceState
 from issuer.reserves.models import ShareHold
+from tests.backoffice.clients import client_of, text_of
 from tests.make import gate, people, primary_market
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("market_clock")]
@@ -23,18 +24,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("market_clock")]
 REASON = {"reason": "A reason of ours."}
 
 
-def client_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def address(issuance: IssuanceRequest, act: str = "change") -> str:
     return f"/admin/primary_market/issuancerequest/{issuance.pk}/{act}/"
-
-
-def text_of(client: Client, issuance: IssuanceRequest) -> str:
-    return " ".join(client.get(address(issuance)).content.decode().split())
 
 
 @pytest.fixture
@@ -57,7 +48,7 @@ class TestPage:
     def test_shows_a_request_in_every_state(self, officer: Client, state: IssuanceState) -> None:
         issuance = primary_market.issuance(state=state)
 
-        page = text_of(officer, issuance)
+        page = text_of(officer, address(issuance))
 
         assert issuance.client_reference in page
         assert state.label in page
@@ -67,7 +58,7 @@ class TestPage:
         assert issuance.instruction is not None
         assert issuance.instruction.evidence is not None
 
-        page = text_of(officer, issuance)
+        page = text_of(officer, address(issuance))
 
         assert "<strong>Receipt of shares settled</strong>" in page
         assert issuance.instruction.evidence.sha256 in page
@@ -78,7 +69,7 @@ class TestPage:
         market = primary_market.market(own_shares=Decimal(2))
         issuance = primary_market.issuance(market, state=IssuanceState.FUNDED)
 
-        page = text_of(officer, issuance)
+        page = text_of(officer, address(issuance))
 
         assert "After the mint" in page
         assert "No shares are held for this request yet" in page
@@ -88,7 +79,7 @@ class TestPage:
         issuance = primary_market.issuance(state=IssuanceState.COMPLETED)
         assert issuance.mint_intent is not None
 
-        page = text_of(officer, issuance)
+        page = text_of(officer, address(issuance))
 
         assert "consumed by a mint" in page
         assert issuance.mint_intent.attempts.get().transaction_hash in page
@@ -99,7 +90,7 @@ class TestPage:
         issuance = primary_market.issuance(state=IssuanceState.MINTING)
         primary_market.fail(issuance, IntentState.REVERTED)
 
-        page = text_of(officer, issuance)
+        page = text_of(officer, address(issuance))
 
         assert '<li class="failed">✕ Reverted by the contract' in page
         assert "The chain did not carry it out." in page
@@ -107,7 +98,7 @@ class TestPage:
     def test_disables_what_another_role_does_and_says_which(self, compliance: Client) -> None:
         issuance = primary_market.issuance()
 
-        page = text_of(compliance, issuance)
+        page = text_of(compliance, address(issuance))
 
         assert 'disabled aria-describedby="why-accept">Accept</button>' in page
         assert "This takes the role of operations officer." in page
@@ -118,7 +109,7 @@ class TestPage:
         client = client_of(people.user(Role.APPROVER))
         client.post(address(issuance, "propose"))
 
-        page = text_of(client, issuance)
+        page = text_of(client, address(issuance))
 
         assert 'disabled aria-describedby="why-confirm"' in page
         assert "You proposed this; another person has to confirm it." in page
@@ -128,7 +119,7 @@ class TestPage:
         officer.post(address(issuance, "propose"))
         gate.hold(ScopeKind.TOKEN, issuance.token_id)
 
-        page = text_of(approver, issuance)
+        page = text_of(approver, address(issuance))
 
         assert 'disabled aria-describedby="why-confirm"' in page
         assert "Halted: The books and the chain differ." in page
@@ -140,7 +131,7 @@ class TestPage:
         officer.post(address(issuance, "propose"))
         proposal = Proposal.objects.get()
 
-        page = text_of(approver, issuance)
+        page = text_of(approver, address(issuance))
 
         assert f"<dt>SHA-256</dt><dd><code>{proposal.payload_hash}</code></dd>" in page
         assert f'name="payload_hash" value="{proposal.payload_hash}"' in page

@@ -7,24 +7,16 @@ from django.test import Client
 from issuer.foundation.identifiers import uuid7
 from issuer.gate.models import GateState, ScopeKind
 from issuer.instruments.models import Token
-from issuer.people.models import User
 from issuer.people.roles import Role
 from issuer.reconciliation.states import BreakCode
+from tests.backoffice.clients import client_of, text_of
 from tests.make import chain, custody, gate, instruments, people, reconciliation, reserves
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("market_clock")]
 
 
-def client_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def text_of(token: Token, *, role: Role = Role.AUDITOR) -> str:
-    answer = client_of(people.user(role)).get(f"/admin/instruments/token/{token.pk}/change/")
-    assert answer.status_code == 200
-    return " ".join(answer.content.decode().split())
+def text_of_token(token: Token, *, role: Role = Role.AUDITOR) -> str:
+    return text_of(client_of(people.user(role)), f"/admin/instruments/token/{token.pk}/change/")
 
 
 class TestPage:
@@ -32,7 +24,7 @@ class TestPage:
         token, deployment, account = reserves.backed_token(Decimal(602), at=at)
         reserves.supply(deployment, Decimal(600), at=at)
 
-        page = text_of(token)
+        page = text_of_token(token)
 
         assert ">Covered</span>" in page.replace("</span> Covered", ">Covered")
         assert "100.33 %" in page
@@ -50,7 +42,7 @@ class TestPage:
             taken_at=at,
         )
 
-        page = text_of(token)
+        page = text_of_token(token)
 
         assert treasury.address in page
         assert f"Treasury: {treasury.reason}" in page
@@ -59,7 +51,7 @@ class TestPage:
         token, deployment, _ = reserves.backed_token(at=at)
         chain.trouble(deployment.network)
 
-        page = text_of(token)
+        page = text_of_token(token)
 
         assert "bo-panel bo-alarm" in page
         assert f"{deployment.network.name} cannot be read" in page
@@ -70,7 +62,7 @@ class TestPage:
         reserves.supply(deployment, Decimal(605), at=at)
         reconciliation.run(token.program, at=at)
 
-        page = text_of(token)
+        page = text_of_token(token)
 
         assert "bo-panel bo-alarm" in page
         assert "so since the reconciliation of" in page
@@ -81,7 +73,7 @@ class TestPage:
         for hours in (2, 1, 0):
             reconciliation.run(token.program, at=at - timedelta(hours=hours))
 
-        page = text_of(token)
+        page = text_of_token(token)
 
         assert '<svg class="chart" viewBox="0 0 720 160"' in page
         assert "100.00 % to 100.33 %" in page
@@ -97,7 +89,7 @@ class TestPage:
         ):
             instruments.multiplier(deployment, Decimal(value), start=start, end=end)
 
-        page = text_of(deployment.token)
+        page = text_of_token(deployment.token)
 
         standing = [page.index(word) for word in (">scheduled<", ">in force<", ">over<")]
         assert standing == sorted(standing)
@@ -108,13 +100,13 @@ class TestPage:
         gate.hold(ScopeKind.NETWORK, deployment.network_id, effect=GateState.REDEEM_ONLY)
         found = reconciliation.break_(token, code=BreakCode.SUP_OVER)
 
-        page = text_of(token)
+        page = text_of_token(token)
 
         assert f"<strong>{deployment.network.name}</strong>" in page
         assert f"/admin/reconciliation/break/{found.pk}/change/" in page
 
     def test_says_where_to_begin_when_there_is_nothing(self) -> None:
-        page = text_of(instruments.token())
+        page = text_of_token(instruments.token())
 
         for words in (
             "The token has no contract yet.",
@@ -128,7 +120,7 @@ class TestPage:
     def test_says_that_a_custodian_is_silent(self, at: datetime) -> None:
         account = custody.account()
 
-        page = text_of(account.token)
+        page = text_of_token(account.token)
 
         assert account.reference in page
         assert '<span class="bo-faint">none</span>' in page
@@ -137,8 +129,8 @@ class TestPage:
         token = instruments.token()
         act = f"/admin/instruments/token/{token.pk}/acts/suspend-issuance/"
 
-        assert act in text_of(token, role=Role.ADMINISTRATOR)
-        assert act not in text_of(token, role=Role.APPROVER)
+        assert act in text_of_token(token, role=Role.ADMINISTRATOR)
+        assert act not in text_of_token(token, role=Role.APPROVER)
 
     def test_is_for_staff_who_may_look(self) -> None:
         token = instruments.token()
@@ -153,4 +145,4 @@ class TestPage:
     def test_opens_for_every_role(self, at: datetime, role: Role) -> None:
         token, _, _ = reserves.backed_token(at=at)
 
-        assert token.symbol in text_of(token, role=role)
+        assert token.symbol in text_of_token(token, role=role)
