@@ -10,7 +10,7 @@ class Scope(models.TextChoices):
     """What a key may be used for."""
 
     READ = "READ", "Read"
-    TRADE = "TRADE", "Request issuance and bind wallets"
+    TRADE = "TRADE", "Request issuance and redemption, and bind wallets"
 
 
 class ApiKey(models.Model):

@@ -1,50 +1,44 @@
 """Issuance requests of the participant."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
-from django.utils.dateparse import parse_datetime
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from issuer.api.authentication import caller_of
 from issuer.api.documentation import reads, writes
-from issuer.api.errors import ParameterError, TokenUnknown
-from issuer.api.fields import Input, QuantityField, StrictCharField, choice_of
+from issuer.api.errors import TokenUnknown
+from issuer.api.fields import QuantityField
 from issuer.api.idempotency import idempotent
 from issuer.api.pagination import PAGE_PARAMETERS
+from issuer.api.v1.requests import (
+    RequestInput,
+    RequirementOutput,
+    filtered,
+    filters,
+    requirement_document,
+    token_called,
+)
 from issuer.api.views import PartnerView, page_of
 from issuer.foundation import canonical, clock, quantities
 from issuer.foundation.errors import IllegalTransition, Malformed
 from issuer.foundation.quantities import QuantityMalformed, QuantityTooFine
 from issuer.gate.errors import GateClosed
 from issuer.instruments.errors import MultiplierUnknown
-from issuer.instruments.models import Token
 from issuer.kyc.errors import KycNotCleared
 from issuer.parties.errors import NamespaceUnsupported, WalletNotBound
 from issuer.primary_market import errors, selectors, services
 from issuer.primary_market.axes import Business, Custody, OnChain
 from issuer.primary_market.models import IssuanceRequest
-from issuer.primary_market.selectors import Party, Requirement
 from issuer.primary_market.states import IssuanceState
 
 
-class IssuanceInput(Input):
+class IssuanceInput(RequestInput):
     """What a participant asks for; shares to deliver follow from the token's multiplier."""
-
-    token = StrictCharField(max_length=16, help_text="Symbol.")
-    network = StrictCharField(max_length=41, help_text="CAIP-2; the token is deployed there.")
-    wallet = StrictCharField(max_length=64, help_text="Address of a bound wallet.")
-    quantity = QuantityField(help_text="Whole tokens, before the multiplier; a JSON string.")
-    client_reference = StrictCharField(
-        max_length=64, help_text="Yours; names one request and cannot be used again."
-    )
 
 
 class MintOutput(serializers.Serializer):
@@ -66,14 +60,6 @@ class DeliveryOutput(serializers.Serializer):
     delivering_party = serializers.CharField()
     trade_date = serializers.DateField()
     settlement_date = serializers.DateField()
-
-
-class RequirementOutput(serializers.Serializer):
-    """One thing that has to happen before the request goes on."""
-
-    code = serializers.CharField()
-    detail = serializers.CharField()
-    awaiting_action_from = serializers.ChoiceField(Party.choices)
 
 
 class IssuanceOutput(serializers.Serializer):
@@ -115,14 +101,6 @@ class IssuancePage(serializers.Serializer):
     results = IssuanceOutput(many=True)
 
 
-FILTERS: Sequence[OpenApiParameter] = (
-    OpenApiParameter("state", str, enum=IssuanceState.values),
-    OpenApiParameter("token", str, description="Symbol."),
-    OpenApiParameter("created_at.gte", datetime, description="Requested then or later."),
-    OpenApiParameter("created_at.lt", datetime, description="Requested before then."),
-)
-
-
 class IssuanceList(PartnerView):
     """The requests of the participant."""
 
@@ -130,10 +108,11 @@ class IssuanceList(PartnerView):
         "list_issuances",
         "List issuance requests",
         IssuancePage,
-        parameters=[*FILTERS, *PAGE_PARAMETERS],
+        parameters=[*filters(IssuanceState), *PAGE_PARAMETERS],
     )
     def get(self, request: Request) -> Response:
-        rows = _filtered(selectors.issuances_of(caller_of(request).participant), request)
+        mine = selectors.issuances_of(caller_of(request).participant)
+        rows = filtered(mine, request, IssuanceState)
         return page_of(rows, request, self, output=issuance_document)
 
     @writes(
@@ -164,7 +143,7 @@ class IssuanceList(PartnerView):
         asked, caller, at = body.validated_data, caller_of(request), clock.now()
         issuance = services.request_issuance(
             participant=caller.participant,
-            token=_token(asked["token"]),
+            token=token_called(asked["token"]),
             network=asked["network"],
             wallet_address=asked["wallet"],
             quantity=asked["quantity"],
@@ -237,14 +216,8 @@ def issuance_document(issuance: IssuanceRequest) -> dict[str, Any]:
 def _detail(request: Request, issuance_id: UUID, *, at: datetime) -> dict[str, Any]:
     issuance = selectors.issuance_of(caller_of(request).participant, issuance_id)
     needed = selectors.requirements(issuance, at=at)
-    return issuance_document(issuance) | {"requirements": [_requirement(one) for one in needed]}
-
-
-def _requirement(requirement: Requirement) -> dict[str, str]:
-    return {
-        "code": requirement.code,
-        "detail": requirement.detail,
-        "awaiting_action_from": requirement.awaiting_action_from.value,
+    return issuance_document(issuance) | {
+        "requirements": [requirement_document(one) for one in needed]
     }
 
 
@@ -273,34 +246,3 @@ def _mint(issuance: IssuanceRequest) -> dict[str, Any] | None:
         "block_hash": event.block_hash,
         "mined_at": canonical.timestamp(event.block_mined_at),
     }
-
-
-def _token(symbol: str) -> Token:
-    token = Token.objects.select_related("program").filter(symbol=symbol).first()
-    if token is None:
-        raise TokenUnknown(f"There is no token {symbol!r}.", token=symbol)
-    return token
-
-
-def _filtered(rows: QuerySet[IssuanceRequest], request: Request) -> QuerySet[IssuanceRequest]:
-    asked = request.query_params
-    if "state" in asked:
-        rows = rows.filter(state=choice_of(IssuanceState, "state", asked["state"]))
-    if "token" in asked:
-        rows = rows.filter(token__symbol=asked["token"])
-    if "created_at.gte" in asked:
-        rows = rows.filter(requested_at__gte=_moment("created_at.gte", asked["created_at.gte"]))
-    if "created_at.lt" in asked:
-        rows = rows.filter(requested_at__lt=_moment("created_at.lt", asked["created_at.lt"]))
-    return rows
-
-
-def _moment(name: str, text: str) -> datetime:
-    refused = ParameterError({name: ["Must be a time with its zone (RFC 3339), ending in Z."]})
-    try:
-        moment = parse_datetime(text)
-    except ValueError as exc:
-        raise refused from exc
-    if moment is None or moment.tzinfo is None:
-        raise refused
-    return moment

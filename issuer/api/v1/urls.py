@@ -3,7 +3,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView
 
-from issuer.api.v1 import attestations, issuances, reserves, tokens, wallets
+from issuer.api.v1 import attestations, issuances, redemptions, reserves, tokens, wallets
 
 urlpatterns = [
     path("tokens", tokens.TokenList.as_view(), name="tokens"),
@@ -16,6 +16,17 @@ urlpatterns = [
         "issuances/<uuid:issuance_id>/cancel",
         issuances.IssuanceCancellation.as_view(),
         name="issuance-cancel",
+    ),
+    path("redemptions", redemptions.RedemptionList.as_view(), name="redemptions"),
+    path(
+        "redemptions/<uuid:redemption_id>",
+        redemptions.RedemptionDetail.as_view(),
+        name="redemption",
+    ),
+    path(
+        "redemptions/<uuid:redemption_id>/cancel",
+        redemptions.RedemptionCancellation.as_view(),
+        name="redemption-cancel",
     ),
     path("reserves", reserves.ReserveList.as_view(), name="reserves"),
     path("reserves/<str:symbol>", reserves.ReserveDetail.as_view(), name="reserve"),

@@ -21,7 +21,11 @@ _S = RedemptionState
 def redemptions() -> QuerySet[RedemptionRequest]:
     """Return every request, the newest first, with all that its three sides are derived from."""
     newest_burn = TransactionIntent.objects.filter(request_id=OuterRef("pk")).order_by("-id")
-    returns = DepositReturn.objects.select_related("intent").order_by("id")
+    returns = (
+        DepositReturn.objects.select_related("intent")
+        .prefetch_related("intent__attempts")
+        .order_by("id")
+    )
     deposits = (
         Deposit.objects.select_related("transfer")
         .prefetch_related(Prefetch("returns", returns))
