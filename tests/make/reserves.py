@@ -24,6 +24,11 @@ from issuer.reserves.models import ShareHold
 from tests.make import chain, custody, instruments
 
 
+def amounts(*numbers: int | str) -> tuple[Decimal, ...]:
+    """Return quantities to compare with."""
+    return tuple(Decimal(number) for number in numbers)
+
+
 def backed_token(
     shares: Decimal = Decimal(1000), *, at: datetime, token_: Token | None = None
 ) -> tuple[Token, Deployment, CustodyAccount]:

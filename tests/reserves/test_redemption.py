@@ -23,6 +23,7 @@ from issuer.reserves import selectors
 from issuer.reserves.cover import Cover, CoverStatus
 from issuer.reserves.figures import TokenFigures
 from tests.make import chain, custody, instruments, reserves
+from tests.make.reserves import amounts
 
 ONE = 10**18
 DAY = timedelta(days=1)
@@ -112,23 +113,23 @@ class TestARedemptionOfAHundred:
         self, world: World, at: datetime
     ) -> None:
         hundred = Decimal(100)
-        assert figures_of(world.cover(at=at)) == (600, 0, 602, 2)
+        assert figures_of(world.cover(at=at)) == amounts(600, 0, 602, 2)
 
         intent = world.burn(0, hundred, at=at)
-        assert figures_of(world.cover(at=at)) == (600, 0, 602, 2)
+        assert figures_of(world.cover(at=at)) == amounts(600, 0, 602, 2)
 
         world.book(intent, hundred, at=at)
-        assert figures_of(world.cover(at=at)) == (500, 100, 602, 2)
+        assert figures_of(world.cover(at=at)) == amounts(500, 100, 602, 2)
         assert world.cover(at=at).owed == 600
 
         instruction = world.instruct(hundred, at=at)
-        assert figures_of(world.cover(at=at)) == (500, 0, 502, 2)
+        assert figures_of(world.cover(at=at)) == amounts(500, 0, 502, 2)
 
         world.state(Decimal(602), pending=hundred, at=at)
-        assert figures_of(world.cover(at=at)) == (500, 0, 502, 2)
+        assert figures_of(world.cover(at=at)) == amounts(500, 0, 502, 2)
 
         world.state(Decimal(502), at=at)
-        assert figures_of(world.cover(at=at)) == (500, 0, 502, 2)
+        assert figures_of(world.cover(at=at)) == amounts(500, 0, 502, 2)
         instruction.refresh_from_db()
         assert instruction.state == InstructionState.SETTLED
         assert world.cover(at=at).ratio_bps == 10040
@@ -137,7 +138,7 @@ class TestARedemptionOfAHundred:
         intent = world.burn(0, Decimal(100), at=at)
 
         (burn,) = world.figures(at=at).deployments[0].unbooked_burns
-        assert (burn.request_id, burn.quantity) == (intent.request_id, 100)
+        assert (burn.request_id, burn.quantity) == (intent.request_id, Decimal(100))
         assert intent.event is not None
         assert burn.transaction_hash == intent.event.transaction_hash
         assert world.figures(at=at).deployments[0].redeemable == 600
@@ -151,7 +152,7 @@ class TestARedemptionOfAHundred:
         reserves.final_burn(world.deployments[0], Decimal(100))
 
         assert world.figures(at=at).deployments[0].unbooked_burns == ()
-        assert figures_of(world.cover(at=at)) == (600, 0, 602, 2)
+        assert figures_of(world.cover(at=at)) == amounts(600, 0, 602, 2)
 
     def test_stays_owed_at_the_deposit_address_until_it_is_burned(
         self, world: World, at: datetime
@@ -167,7 +168,7 @@ class TestARedemptionOfAHundred:
         )
 
         assert world.figures(at=at).deployments[0].excluded == ()
-        assert figures_of(world.cover(at=at)) == (600, 0, 602, 2)
+        assert figures_of(world.cover(at=at)) == amounts(600, 0, 602, 2)
 
     def test_leaves_an_account_that_is_too_young_for_a_statement(
         self, world: World, at: datetime
@@ -198,14 +199,14 @@ class TestAThief:
 
         cover = world.cover(at=at)
 
-        assert (cover.owed, cover.held, cover.surplus) == (605, 602, -3)
+        assert (cover.owed, cover.held, cover.surplus) == amounts(605, 602, -3)
         assert (cover.status, cover.ratio_bps) == (CoverStatus.SHORT, 9950)
 
     def test_cannot_hide_behind_a_burn_that_is_not_booked(self, world: World, at: datetime) -> None:
         self.steal(world, at=at)
         world.burn(0, Decimal(100), at=at)
 
-        assert figures_of(world.cover(at=at)) == (605, 0, 602, -3)
+        assert figures_of(world.cover(at=at)) == amounts(605, 0, 602, -3)
 
     @pytest.mark.parametrize("state", [IntentState.FINAL, IntentState.BOOKED])
     def test_is_undone_by_a_seizure_that_is_in_neither_books_nor_supply(
@@ -218,7 +219,7 @@ class TestAThief:
         world.read_chains(at=at)
 
         assert world.figures(at=at).deployments[1].unbooked_burns == ()
-        assert figures_of(world.cover(at=at)) == (600, 0, 602, 2)
+        assert figures_of(world.cover(at=at)) == amounts(600, 0, 602, 2)
 
     def steal(self, world: World, *, at: datetime) -> None:
         chain.event(world.deployments[1], base_units=5 * ONE)
@@ -226,7 +227,7 @@ class TestAThief:
         world.read_chains(at=at)
 
 
-amounts = st.decimals(min_value=Decimal("1e-9"), max_value=1000, places=9)
+parts = st.decimals(min_value=Decimal("1e-9"), max_value=1000, places=9)
 #: Which redemption goes a step on; each has five.
 orders = st.lists(st.integers(0, 3), max_size=24)
 
@@ -258,9 +259,9 @@ class TestAnyOrderOfRedemptions(TestCase):
 
     @settings(max_examples=25, deadline=None)
     @given(
-        own=amounts,
-        left=amounts,
-        quantities=st.lists(st.tuples(amounts, st.integers(0, 1)), min_size=1, max_size=4),
+        own=parts,
+        left=parts,
+        quantities=st.lists(st.tuples(parts, st.integers(0, 1)), min_size=1, max_size=4),
         order=orders,
     )
     def test_leaves_the_surplus_what_it_was(

@@ -17,16 +17,13 @@ from issuer.instruments.models import ControlledRole, Deployment, Token
 from issuer.reserves import gates, selectors
 from issuer.reserves.cover import CoverStatus
 from tests.make import chain, custody, gate, instruments, parties, reserves
+from tests.make.reserves import amounts
 
 pytestmark = pytest.mark.django_db
 
 ONE = 10**18
 DAY = timedelta(days=1)
 MONDAY = timedelta(days=3)
-
-
-def amounts(*numbers: int | str) -> tuple[Decimal, ...]:
-    return tuple(Decimal(number) for number in numbers)
 
 
 class TestCoverOf:

@@ -8,16 +8,17 @@ import pytest
 from django.db import transaction
 
 from issuer.audit.models import AuditEvent
+from issuer.chain.states import IntentKind, IntentState
 from issuer.foundation.actors import Actor
 from issuer.foundation.errors import DomainError
 from issuer.foundation.identifiers import uuid7
 from issuer.gate.errors import GateClosed
-from issuer.gate.models import ScopeKind
+from issuer.gate.models import GateState, ScopeKind
 from issuer.instruments.models import Deployment, Token
 from issuer.reserves import errors, selectors, services
 from issuer.reserves.models import ShareHold
 from issuer.reserves.states import ShareHoldState
-from tests.make import chain, custody, gate, reserves
+from tests.make import chain, custody, gate, instruments, reserves
 
 pytestmark = pytest.mark.django_db
 
@@ -215,3 +216,144 @@ class TestEndingAHold:
 
         event = AuditEvent.objects.get(action="share_hold.consume")
         assert (event.actor, event.facts["request"]) == (str(staff), str(held.request_id))
+
+
+class TestRequireRedeemable:
+    def require(self, backed: tuple[Token, Deployment], shares: Decimal, *, at: datetime) -> None:
+        token, deployment = backed
+        scopes = selectors.scopes_of(token, deployment.network)
+        services.require_redeemable(token_id=token.pk, shares=shares, scopes=scopes, at=at)
+
+    def test_asks_for_no_more_than_what_is_there(
+        self, backed: tuple[Token, Deployment], at: datetime
+    ) -> None:
+        self.require(backed, Decimal(1000), at=at)
+
+        with pytest.raises(errors.SharesNotFree) as refusal:
+            self.require(backed, Decimal("1000.000000001"), at=at)
+
+        assert refusal.value.facts == {"free": "1000", "needed": "1000.000000001"}
+
+    def test_takes_nobody_elses_shares(
+        self, backed: tuple[Token, Deployment], at: datetime
+    ) -> None:
+        token, deployment = backed
+        reserves.issue(token, Decimal(800), Decimal(800), at=at)
+        reserves.burn(token, Decimal(300), Decimal(300), at=at)
+        reserves.share_hold(token, Decimal(150), at=at)
+        base_units = 250 * 10**18
+        for state in (IntentState.SIGNED, IntentState.BOOKED, IntentState.REVERTED):
+            chain.intent(deployment, kind=IntentKind.BURN, state=state, base_units=base_units)
+
+        self.require(backed, Decimal(300), at=at)
+        with pytest.raises(errors.SharesNotFree) as refusal:
+            self.require(backed, Decimal(301), at=at)
+
+        assert refusal.value.facts == {"free": "300", "needed": "301"}
+
+    def test_counts_a_burn_under_way_by_its_multiplier(self, at: datetime) -> None:
+        token, _, _ = reserves.backed_token(Decimal(1000), at=at)
+        deployment = instruments.deployment(token_=token, decimals=6, multiplier_=Decimal("1.5"))
+        base_units = 600 * 10**6
+        chain.intent(
+            deployment, kind=IntentKind.BURN, state=IntentState.FINAL, base_units=base_units
+        )
+
+        self.require((token, deployment), Decimal(100), at=at)
+        with pytest.raises(errors.SharesNotFree):
+            self.require((token, deployment), Decimal(101), at=at)
+
+    def test_says_that_nothing_is_free_where_more_is_promised_than_held(
+        self, backed: tuple[Token, Deployment], at: datetime
+    ) -> None:
+        reserves.share_hold(backed[0], Decimal(1001), at=at)
+
+        with pytest.raises(errors.SharesNotFree) as refusal:
+            self.require(backed, Decimal(1), at=at)
+
+        assert refusal.value.facts == {"free": "0", "needed": "1"}
+
+    def test_goes_on_where_only_a_chain_is_silent_or_only_minting_is_shut(
+        self, backed: tuple[Token, Deployment], at: datetime
+    ) -> None:
+        chain.trouble(backed[1].network)
+        gate.hold(ScopeKind.TOKEN, backed[0].pk, effect=GateState.REDEEM_ONLY)
+
+        self.require(backed, Decimal(1000), at=at)
+
+    def test_refuses_while_a_gate_is_halted(
+        self, backed: tuple[Token, Deployment], at: datetime
+    ) -> None:
+        gate.hold(ScopeKind.PROGRAM, backed[0].program_id, effect=GateState.HALTED)
+
+        with pytest.raises(GateClosed):
+            self.require(backed, Decimal(1), at=at)
+
+    def test_refuses_while_a_custodian_is_silent(
+        self, backed: tuple[Token, Deployment], at: datetime
+    ) -> None:
+        account = custody.account(token_=backed[0])
+
+        with pytest.raises(errors.CoverUnknown) as refusal:
+            self.require(backed, Decimal(1), at=at)
+
+        assert f"no statement of {account.custodian}" in refusal.value.facts["reasons"]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_does_not_stand_alone(self, backed: tuple[Token, Deployment], at: datetime) -> None:
+        with pytest.raises(RuntimeError, match="half of a change"):
+            self.require(backed, Decimal(1), at=at)
+
+
+class TestRequireDeliverable:
+    @pytest.fixture
+    def burned(self, backed: tuple[Token, Deployment], at: datetime) -> Token:
+        """A token of whose 800 tokens 300 were burned, with 1000 shares behind them."""
+        token, _ = backed
+        reserves.issue(token, Decimal(800), Decimal(800), at=at)
+        reserves.burn(token, Decimal(300), Decimal(300), at=at)
+        return token
+
+    def test_finds_the_shares_there(self, burned: Token, at: datetime) -> None:
+        reserves.share_hold(burned, Decimal(700), at=at)
+
+        services.require_deliverable(token_id=burned.pk, at=at)
+
+    def test_refuses_to_send_what_is_held_for_others(self, burned: Token, at: datetime) -> None:
+        reserves.share_hold(burned, Decimal(701), at=at)
+
+        with pytest.raises(errors.SharesNotFree) as refusal:
+            services.require_deliverable(token_id=burned.pk, at=at)
+
+        assert refusal.value.facts == {"free": "299", "needed": "300"}
+
+    def test_refuses_while_a_custodian_is_silent(self, burned: Token, at: datetime) -> None:
+        custody.account(token_=burned)
+
+        with pytest.raises(errors.CoverUnknown):
+            services.require_deliverable(token_id=burned.pk, at=at)
+
+
+class TestApplySplit:
+    def test_multiplies_what_is_held_and_nothing_that_ended(
+        self, backed: tuple[Token, Deployment], staff: Actor, at: datetime
+    ) -> None:
+        token, _ = backed
+        held = hold(backed, Decimal(10), actor=staff, at=at)
+        ended = hold(backed, Decimal(20), actor=staff, at=at)
+        services.release_hold(ended.request_id, actor=staff, at=at)
+        elsewhere = reserves.share_hold(at=at)
+
+        found = services.apply_split(token, shares_after=1, shares_before=3, actor=staff, at=at)
+
+        assert found == [held]
+        held.refresh_from_db()
+        assert (held.quantity, held.state) == (
+            Decimal("3.333333333333333334"),
+            ShareHoldState.ACTIVE,
+        )
+        for other, quantity in ((ended, 20), (elsewhere, 600)):
+            other.refresh_from_db()
+            assert other.quantity == quantity
+        event = AuditEvent.objects.get(action="share_hold.split")
+        assert event.facts["quantity"] == "3.333333333333333334"

@@ -19,6 +19,7 @@ from issuer.reserves import selectors
 from issuer.reserves.cover import Cover, CoverStatus
 from issuer.reserves.figures import TokenFigures
 from tests.make import chain, custody, instruments, reserves
+from tests.make.reserves import amounts
 
 AT = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 ONE = 10**18
@@ -76,12 +77,13 @@ class World:
         return self.figures(at=at).cover
 
 
-def amounts_of(cover: Cover) -> tuple[Decimal | None, Decimal | None, Decimal | None, int | None]:
+def figures_of(cover: Cover) -> tuple[Decimal | int | None, ...]:
+    """Return owed, held, surplus and the ratio in basis points."""
     return cover.owed, cover.held, cover.surplus, cover.ratio_bps
 
 
-BEFORE_THE_SPLIT = (600, 602, 2, 10033)
-AFTER_THE_SPLIT = (2400, 2408, 8, 10033)
+BEFORE_THE_SPLIT = amounts(600, 602, 2, 10033)
+AFTER_THE_SPLIT = amounts(2400, 2408, 8, 10033)
 
 
 @pytest.mark.django_db
@@ -89,27 +91,27 @@ class TestASplitOfFourForOne:
     def test_moves_owed_and_held_together(self, at: datetime) -> None:
         world = World(at=at)
         effective_at = world.effective_at
-        assert amounts_of(world.cover(at=effective_at - SECOND)) == BEFORE_THE_SPLIT
+        assert figures_of(world.cover(at=effective_at - SECOND)) == BEFORE_THE_SPLIT
 
-        assert amounts_of(world.cover(at=effective_at)) == AFTER_THE_SPLIT
+        assert figures_of(world.cover(at=effective_at)) == AFTER_THE_SPLIT
 
         world.read_chains(at=effective_at)
-        assert amounts_of(world.cover(at=effective_at)) == AFTER_THE_SPLIT
+        assert figures_of(world.cover(at=effective_at)) == AFTER_THE_SPLIT
 
         reserves.split_books(world.split, at=effective_at)
-        assert amounts_of(world.cover(at=effective_at)) == AFTER_THE_SPLIT
+        assert figures_of(world.cover(at=effective_at)) == AFTER_THE_SPLIT
 
         world.state(Decimal(2408), at=effective_at)
-        assert amounts_of(world.cover(at=effective_at)) == AFTER_THE_SPLIT
+        assert figures_of(world.cover(at=effective_at)) == AFTER_THE_SPLIT
         assert world.figures(at=effective_at).books_factor == 1
 
     def test_may_reach_the_statement_before_the_books(self, at: datetime) -> None:
         world = World(at=at)
         world.state(Decimal(2408), at=world.effective_at)
 
-        assert amounts_of(world.cover(at=world.effective_at)) == AFTER_THE_SPLIT
+        assert figures_of(world.cover(at=world.effective_at)) == AFTER_THE_SPLIT
         (account,) = world.figures(at=world.effective_at).accounts
-        assert (account.settled, account.entitled, account.booked) == (2408, 0, 2408)
+        assert (account.settled, account.entitled, account.booked) == amounts(2408, 0, 2408)
         assert account.stated_factor == 1
 
     def test_counts_for_a_statement_that_came_before_it(self, at: datetime) -> None:
@@ -118,7 +120,7 @@ class TestASplitOfFourForOne:
         (account,) = world.figures(at=world.effective_at).accounts
 
         assert account.stated_factor == Fraction(4)
-        assert (account.settled, account.entitled, account.booked) == (2408, 1806, 2408)
+        assert (account.settled, account.entitled, account.booked) == amounts(2408, 1806, 2408)
 
     def test_does_not_make_a_custodian_right_that_states_the_old_shares_after_it(
         self, at: datetime
@@ -161,10 +163,10 @@ class TestASplitOfFourForOne:
                 cover.surplus,
             )
 
-        assert found(at) == (500, 70, 572, 10, 1, 2)
-        assert found(world.effective_at) == (2000, 280, 2288, 40, 4, 8)
+        assert found(at) == amounts(500, 70, 572, 10, 1, 2)
+        assert found(world.effective_at) == amounts(2000, 280, 2288, 40, 4, 8)
         reserves.split_books(world.split, at=world.effective_at)
-        assert found(world.effective_at) == (2000, 280, 2288, 40, 4, 8)
+        assert found(world.effective_at) == amounts(2000, 280, 2288, 40, 4, 8)
 
     def test_takes_a_custodians_claims_with_its_shares(self, at: datetime) -> None:
         world = World(at=at)
@@ -184,14 +186,14 @@ class TestASplitOfFourForOne:
 
         (account,) = world.figures(at=world.effective_at).accounts
 
-        assert (account.leaving, account.lent, account.blocked) == (4, 8, 12)
-        assert (account.encumbered, account.awaited, account.free) == (20, 28, 2384)
+        assert (account.leaving, account.lent, account.blocked) == amounts(4, 8, 12)
+        assert (account.encumbered, account.awaited, account.free) == amounts(20, 28, 2384)
 
     def test_is_nothing_once_it_is_called_off(self, at: datetime) -> None:
         world = World(at=at)
         services.cancel_split(world.split.pk, reason="The vote failed.", actor=SYSTEM, at=at)
 
-        assert amounts_of(world.cover(at=world.effective_at)) == BEFORE_THE_SPLIT
+        assert figures_of(world.cover(at=world.effective_at)) == BEFORE_THE_SPLIT
 
 
 @pytest.mark.django_db
