@@ -11,6 +11,8 @@ from psycopg import errors as psycopg_errors
 
 from issuer.chain.models import (
     ChainEvent,
+    ContractAct,
+    ContractCall,
     IntentTransition,
     NetworkTrouble,
     ScanCursor,
@@ -19,12 +21,14 @@ from issuer.chain.models import (
     TransactionAttempt,
     TransactionIntent,
 )
-from issuer.chain.states import IntentState
+from issuer.chain.states import MOVES_SUPPLY, ActState, IntentKind, IntentState
 from issuer.foundation.identifiers import uuid7
 from tests.make import chain as make
-from tests.make import instruments
+from tests.make import chain_acts, instruments, parties
 
 pytestmark = pytest.mark.django_db
+
+THIEF = "0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65"
 
 
 def insert_copy(row: models.Model, **columns: Any) -> None:
@@ -133,13 +137,71 @@ class TestSignerAccount:
         row = make.signer_account()
 
         with violating("signer_account_address_is_evm"):
-            SignerAccount.objects.filter(pk=row.pk).update(address="alice")
+            insert_copy(row, address="alice", purpose="BURNER")
+
+    def test_has_a_purpose(self) -> None:
+        row = make.signer_account()
+
+        with violating("signer_account_purpose_known"):
+            insert_copy(row, purpose="KING", address=parties.evm_address())
 
     def test_stands_once_per_network(self) -> None:
         row = make.signer_account()
 
-        with pytest.raises(IntegrityError), transaction.atomic():
-            insert_copy(row)
+        with violating("signer_account_address_once_per_network"):
+            insert_copy(row, purpose="BURNER")
+
+    def test_is_the_only_one_in_use_for_its_purpose(self) -> None:
+        row = make.signer_account()
+        retired = {"retired_at": row.appointed_at, "retired_reason": "Stolen."}
+
+        with violating("signer_account_one_in_use_per_purpose"):
+            insert_copy(row, address=parties.evm_address())
+        insert_copy(row, address=parties.evm_address(), **retired)
+
+    @pytest.mark.parametrize(
+        "columns", [{"retired_at": make.BEFORE}, {"retired_reason": "Stolen."}]
+    )
+    def test_is_retired_for_a_reason(self, columns: dict[str, Any]) -> None:
+        row = make.signer_account()
+
+        with violating("signer_account_retired_says_why"):
+            SignerAccount.objects.filter(pk=row.pk).update(**columns)
+
+    def test_is_not_retired_before_it_was_appointed(self) -> None:
+        row = make.signer_account()
+
+        with violating("signer_account_retired_after_its_appointment"):
+            SignerAccount.objects.filter(pk=row.pk).update(
+                retired_at=row.appointed_at - timedelta(seconds=1), retired_reason="Stolen."
+            )
+
+    @pytest.mark.parametrize(
+        "columns",
+        [
+            {"purpose": "BURNER"},
+            {"address": "0x00000000000000000000000000000000DeaDBeef"},
+            {"appointed_at": make.BEFORE - timedelta(days=1)},
+            {"next_nonce": 4},
+        ],
+        ids=lambda columns: next(iter(columns)),
+    )
+    def test_keeps_what_it_is_and_its_nonces(self, columns: dict[str, Any]) -> None:
+        row = make.signer_account()
+        SignerAccount.objects.filter(pk=row.pk).update(next_nonce=5)
+
+        with violating("signer_account_keeps_what_it_is"):
+            SignerAccount.objects.filter(pk=row.pk).update(**columns)
+
+    def test_never_comes_back(self) -> None:
+        row = make.signer_account()
+        accounts = SignerAccount.objects.filter(pk=row.pk)
+        accounts.update(retired_at=make.BEFORE, retired_reason="Stolen.")
+
+        with violating("signer_account_keeps_what_it_is"):
+            accounts.update(retired_at=None, retired_reason="")
+        with violating("signer_account_keeps_what_it_is"), connection.cursor() as cursor:
+            cursor.execute("DELETE FROM chain_signeraccount WHERE id = %s", [row.pk])
 
 
 class TestTransactionIntent:
@@ -176,8 +238,42 @@ class TestTransactionIntent:
             ("transaction_intent_nonce_once_per_signer", {"request_id": uuid7()}),
             ("transaction_intent_one_per_request_unless_failed", {"nonce": 9}),
             (
-                "transaction_intent_mints_something",
+                "transaction_intent_kind_known",
+                {"nonce": 9, "request_id": uuid7(), "kind": "WISH", "gate_needed": ""}
+                | {"base_units": None},
+            ),
+            (
+                "transaction_intent_moves_something_if_its_kind_does",
                 {"nonce": 9, "request_id": uuid7(), "base_units": 0},
+            ),
+            (
+                "transaction_intent_moves_something_if_its_kind_does",
+                {"nonce": 9, "request_id": uuid7(), "base_units": None},
+            ),
+            (
+                "transaction_intent_moves_something_if_its_kind_does",
+                {"nonce": 9, "request_id": uuid7(), "kind": "GRANT_ROLE", "gate_needed": ""},
+            ),
+            (
+                "transaction_intent_concerns_somebody_if_its_kind_does",
+                {"nonce": 9, "request_id": uuid7(), "account": ""},
+            ),
+            (
+                "transaction_intent_concerns_somebody_if_its_kind_does",
+                {"nonce": 9, "request_id": uuid7(), "kind": "PAUSE", "gate_needed": ""}
+                | {"base_units": None},
+            ),
+            (
+                "transaction_intent_needs_the_gate_of_its_kind",
+                {"nonce": 9, "request_id": uuid7(), "gate_needed": ""},
+            ),
+            (
+                "transaction_intent_needs_the_gate_of_its_kind",
+                {"nonce": 9, "request_id": uuid7(), "gate_needed": "REDEEM_ONLY"},
+            ),
+            (
+                "transaction_intent_needs_the_gate_of_its_kind",
+                {"nonce": 9, "request_id": uuid7(), "kind": "SEIZE"},
             ),
         ],
     )
@@ -189,6 +285,17 @@ class TestTransactionIntent:
 
         assert TransactionIntent.objects.count() == 1
 
+    @pytest.mark.parametrize("kind", sorted(set(IntentKind) - MOVES_SUPPLY))
+    def test_is_final_without_an_event_where_no_supply_moves(self, kind: IntentKind) -> None:
+        row = make.intent(kind=kind, state=IntentState.FINAL)
+        event = make.event(row.deployment)
+
+        with violating("transaction_intent_final_iff_event"):
+            TransactionIntent.objects.filter(pk=row.pk).update(event=event)
+
+        row.refresh_from_db()
+        assert row.event is None
+
     def test_takes_one_event_alone(self) -> None:
         row = make.intent(state=IntentState.FINAL)
 
@@ -198,7 +305,9 @@ class TestTransactionIntent:
     @pytest.mark.parametrize(
         "columns",
         [
-            {"recipient": "0x00000000000000000000000000000000DeaDBeef"},
+            {"kind": "RETURN", "gate_needed": ""},
+            {"account": "0x00000000000000000000000000000000DeaDBeef"},
+            {"calldata": b"\x01"},
             {"base_units": 7},
             {"nonce": 7},
             {"request_id": uuid7()},
@@ -270,6 +379,130 @@ class TestTransactionAttempt:
             insert_copy(row, transaction_hash=make.hash_32())
 
 
+class TestContractAct:
+    @pytest.mark.parametrize(
+        ("constraint", "kind", "columns"),
+        [
+            ("contract_act_kind_known", "PAUSE", {"kind": "MINT", "account": THIEF}),
+            ("contract_act_state_known", "PAUSE", {"state": "HOPED_FOR"}),
+            (
+                "contract_act_concerns_somebody_if_its_kind_does",
+                "BLOCK_ADDRESS",
+                {"account": ""},
+            ),
+            (
+                "contract_act_concerns_somebody_if_its_kind_does",
+                "BLOCK_ADDRESS",
+                {"account": "thief"},
+            ),
+            (
+                "contract_act_concerns_somebody_if_its_kind_does",
+                "PAUSE",
+                {"account": THIEF},
+            ),
+            ("contract_act_names_a_role_iff_it_changes_one", "GRANT_ROLE", {"role": ""}),
+            ("contract_act_names_a_role_iff_it_changes_one", "GRANT_ROLE", {"role": "KING"}),
+            ("contract_act_names_a_role_iff_it_changes_one", "PAUSE", {"role": "MINTER"}),
+            ("contract_act_seizes_for_a_mint_iff_it_seizes", "SEIZE", {"base_units": 0}),
+            ("contract_act_seizes_for_a_mint_iff_it_seizes", "SEIZE", {"base_units": None}),
+            (
+                "contract_act_seizes_for_a_mint_iff_it_seizes",
+                "SEIZE",
+                {"remedied_event_id": None},
+            ),
+            ("contract_act_seizes_for_a_mint_iff_it_seizes", "PAUSE", {"base_units": 5}),
+            (
+                "contract_act_has_terms_iff_it_schedules",
+                "SCHEDULE_MULTIPLIER",
+                {"multiplier": 0},
+            ),
+            (
+                "contract_act_has_terms_iff_it_schedules",
+                "SCHEDULE_MULTIPLIER",
+                {"multiplier": None},
+            ),
+            (
+                "contract_act_has_terms_iff_it_schedules",
+                "SCHEDULE_MULTIPLIER",
+                {"effective_at": None},
+            ),
+            (
+                "contract_act_has_terms_iff_it_schedules",
+                "SCHEDULE_MULTIPLIER",
+                {"effective_at": chain_acts.AT},
+            ),
+            ("contract_act_has_terms_iff_it_schedules", "PAUSE", {"multiplier": 4}),
+            ("contract_act_says_why", "PAUSE", {"reason": ""}),
+            ("contract_act_stopped_says_why", "PAUSE", {"state": "FAILED"}),
+            ("contract_act_stopped_says_why", "PAUSE", {"state": "DECLINED"}),
+            ("contract_act_stopped_says_why", "PAUSE", {"stopped_reason": "Somehow."}),
+        ],
+    )
+    def test_refuses(self, constraint: str, kind: str, columns: dict[str, Any]) -> None:
+        row = chain_acts.act(kind=IntentKind(kind))
+
+        with violating(constraint):
+            insert_copy(row, **columns)
+
+        assert ContractAct.objects.get() == row
+
+    @pytest.mark.parametrize(
+        "columns",
+        [
+            {"kind": "UNBLOCK_ADDRESS"},
+            {"account": "0x00000000000000000000000000000000DeaDBeef"},
+            {"reason": "Another."},
+            {"proposed_by": "STAFF:somebody"},
+            {"proposed_at": make.BEFORE},
+        ],
+        ids=lambda columns: next(iter(columns)),
+    )
+    def test_keeps_what_was_proposed(self, columns: dict[str, Any]) -> None:
+        row = chain_acts.act()
+
+        with violating("contract_act_content_unchangeable"):
+            ContractAct.objects.filter(pk=row.pk).update(**columns)
+
+    def test_stays(self) -> None:
+        row = chain_acts.act()
+
+        with violating("contract_act_content_unchangeable"), connection.cursor() as cursor:
+            cursor.execute("DELETE FROM chain_contractact WHERE id = %s", [row.pk])
+
+
+class TestContractCall:
+    def test_is_of_a_contract_once(self) -> None:
+        row = chain_acts.act().calls.get()
+
+        with violating("contract_call_once_per_deployment"):
+            insert_copy(row)
+
+    def test_is_refused_only_while_it_is_not_signed(self) -> None:
+        row = chain_acts.act(state=ActState.SENT).calls.get()
+
+        with violating("contract_call_signed_is_not_refused"):
+            ContractCall.objects.filter(pk=row.pk).update(refusal="AddressIsBlocked")
+
+    def test_takes_no_intent_of_another(self) -> None:
+        row = chain_acts.act().calls.get()
+        foreign = make.intent(row.deployment, kind=IntentKind.BLOCK_ADDRESS)
+        elsewhere = make.intent(kind=IntentKind.BLOCK_ADDRESS, request_id=row.pk)
+
+        for intent in (foreign, elsewhere):
+            with violating("contract_call_signed_for_itself"):
+                ContractCall.objects.filter(pk=row.pk).update(intent=intent)
+
+    def test_keeps_its_intent_and_its_contract(self) -> None:
+        row = chain_acts.act(state=ActState.SENT).calls.get()
+
+        with violating("contract_call_signed_for_itself"):
+            ContractCall.objects.filter(pk=row.pk).update(intent=None)
+        with violating("contract_call_signed_for_itself"):
+            ContractCall.objects.filter(pk=row.pk).update(deployment=instruments.deployment())
+        with violating("contract_call_signed_for_itself"), connection.cursor() as cursor:
+            cursor.execute("DELETE FROM chain_contractcall WHERE id = %s", [row.pk])
+
+
 class TestAppendOnly:
     @pytest.fixture
     def rows(self) -> dict[str, models.Model]:
@@ -287,6 +520,9 @@ class TestAppendOnly:
             "chain_chainevent_append_only": make.event(),
             "chain_transactionattempt_append_only": intent.attempts.get(),
             "chain_intenttransition_append_only": transition,
+            "chain_contractacttransition_append_only": (
+                chain_acts.act(state=ActState.APPROVED).transitions.get()
+            ),
         }
 
     @pytest.mark.parametrize(
@@ -296,6 +532,7 @@ class TestAppendOnly:
             "chain_chainevent_append_only",
             "chain_transactionattempt_append_only",
             "chain_intenttransition_append_only",
+            "chain_contractacttransition_append_only",
         ],
     )
     def test_rows_neither_change_nor_go(self, rows: dict[str, models.Model], trigger: str) -> None:
@@ -318,8 +555,15 @@ class TestNames:
         assert str(snapshot) == f"{intent.deployment} at block 7"
         assert str(intent.attempts.get()).startswith("0x")
         assert str(intent.signer_account).startswith(
-            "0x70997970C51812dc3A010C7d01b50e0d17dc79C8 on"
+            "Minter 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 on"
         )
+        grant = chain_acts.act(kind=IntentKind.GRANT_ROLE, account=THIEF)
+        assert str(grant) == f"Grant a role minter {THIEF} on {grant.network}"
+        assert str(chain_acts.act([intent.deployment], kind=IntentKind.PAUSE)) == (
+            f"Pause on {intent.deployment.network}"
+        )
+        assert str(grant.calls.get()) == f"{grant}: {grant.calls.get().deployment}"
+        assert str(make.intent(kind=IntentKind.PAUSE)).startswith("Pause for ")
         assert str(make.event(base_units=3, transaction_hash="0xab")) == "MINT of 3 in 0xab"
         assert str(make.cursor(intent.deployment, block_number=4)).endswith("up to block 4")
         assert str(make.trouble(reason="Silence.")).endswith(": Silence.")

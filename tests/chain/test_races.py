@@ -3,16 +3,25 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from threading import Barrier
 from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
 
+from issuer.approvals.models import Approval
 from issuer.chain import calls, services
-from issuer.chain.errors import TransactionAlreadyIntended
+from issuer.chain.errors import (
+    ActNotSound,
+    SignerInUse,
+    SignerMissing,
+    SignerRetired,
+    TransactionAlreadyIntended,
+)
 from issuer.chain.models import (
     ChainEvent,
+    ContractAct,
     IntentTransition,
     NetworkTrouble,
     SignerAccount,
@@ -20,13 +29,21 @@ from issuer.chain.models import (
     TransactionIntent,
 )
 from issuer.chain.services import Prepared
-from issuer.chain.states import EventKind, IntentState
-from issuer.foundation.actors import system
+from issuer.chain.states import (
+    ActState,
+    EventKind,
+    IntentKind,
+    IntentState,
+    SignerPurpose,
+)
+from issuer.foundation.actors import Actor, system
+from issuer.foundation.errors import DomainError, IllegalTransition
 from issuer.foundation.identifiers import uuid7
 from issuer.instruments.models import Deployment
+from issuer.people.roles import Role
 from tests.fakes.chain import FakeChain
 from tests.make import chain as make
-from tests.make import instruments, parties
+from tests.make import chain_acts, instruments, parties, people
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,7 +73,7 @@ def at_once(acts: Sequence[Callable[[], object]]) -> list[object]:
         try:
             barrier.wait(timeout=10)
             return act()
-        except TransactionAlreadyIntended as refusal:
+        except DomainError as refusal:
             return refusal
         finally:
             connection.close()
@@ -148,3 +165,168 @@ class TestMint:
         steps = IntentTransition.objects.order_by("id").values_list("step", flat=True)
         assert list(steps) == ["BROADCAST", "SEE_MINED", "FINALIZE"]
         assert chain.state.tokens[deployment.address].supply == ONE
+
+
+class TestConfirmAct:
+    def test_confirms_once_and_retires_once(self, deployment: Deployment) -> None:
+        account = make.signer_account(deployment.network)
+        act = chain_acts.act(
+            [deployment],
+            kind=IntentKind.REVOKE_ROLE,
+            role=SignerPurpose.MINTER,
+            account=account.address,
+        )
+        payload_hash = chain_acts.hash_of(act)
+        approvers = [people.staff_actor(Role.APPROVER) for _ in range(4)]
+
+        def confirm(actor: Actor) -> object:
+            return services.confirm_act(act.pk, payload_hash=payload_hash, actor=actor, at=AT)
+
+        results = at_once([partial(confirm, actor) for actor in approvers])
+
+        assert sum(isinstance(result, IllegalTransition) for result in results) == 3
+        assert list(act.transitions.values_list("step", flat=True)) == ["CONFIRM"]
+        assert Approval.objects.count() == 1
+        account.refresh_from_db()
+        assert account.retired_at == AT
+
+    def test_never_appoints_two(self, deployment: Deployment) -> None:
+        network = instruments.network()
+        contract = instruments.deployment(network_=network)
+        grants = [
+            chain_acts.act([contract], kind=IntentKind.GRANT_ROLE, role=SignerPurpose.MINTER)
+            for _ in range(3)
+        ]
+        proposed = [(act.pk, chain_acts.hash_of(act)) for act in grants]
+        approvers = [people.staff_actor(Role.APPROVER) for _ in grants]
+
+        def confirm(proposed: tuple[UUID, str], actor: Actor) -> object:
+            act_id, payload_hash = proposed
+            return services.confirm_act(act_id, payload_hash=payload_hash, actor=actor, at=AT)
+
+        results = at_once(
+            [partial(confirm, *each) for each in zip(proposed, approvers, strict=True)]
+        )
+
+        assert sum(isinstance(result, SignerInUse) for result in results) == 2
+        account = SignerAccount.objects.get(network=network)
+        [approved] = ContractAct.objects.filter(state=ActState.APPROVED)
+        assert account.address == approved.account
+
+
+class TestProposeToSeize:
+    def test_never_seizes_more_than_was_minted(self, deployment: Deployment) -> None:
+        event = make.event(deployment, base_units=5)
+        officers = [people.staff_actor(Role.OPERATIONS_OFFICER) for _ in range(3)]
+
+        def propose(actor: Actor) -> object:
+            return services.propose_act(
+                kind=IntentKind.SEIZE,
+                deployments=[deployment],
+                account=ALICE,
+                base_units=3,
+                remedied_event=event,
+                reason="Minted past the books.",
+                actor=actor,
+                at=AT,
+            )
+
+        results = at_once([partial(propose, actor) for actor in officers])
+
+        assert sum(isinstance(result, ActNotSound) for result in results) == 2
+        assert ContractAct.objects.get().base_units == 3
+
+
+class TestSignCall:
+    def test_signs_each_call_once(self, deployment: Deployment) -> None:
+        act = chain_acts.act([deployment], kind=IntentKind.PAUSE, state=ActState.APPROVED)
+        make.signer_account(deployment.network, SignerPurpose.PAUSER)
+        call = act.calls.get()
+
+        def sign_call() -> object:
+            return services.sign_call(
+                call.pk,
+                signer=make.signer(make.KEYS[SignerPurpose.PAUSER]),
+                prepared=Prepared(fees=make.FEES, chain_nonce=0),
+                actor=ACTOR,
+                at=AT,
+            )
+
+        results = at_once([sign_call] * 4)
+
+        assert sum(isinstance(result, IllegalTransition) for result in results) == 3
+        assert TransactionIntent.objects.get().request_id == call.pk
+
+    def test_is_never_signed_and_given_up(self, deployment: Deployment) -> None:
+        act = chain_acts.act([deployment], kind=IntentKind.PAUSE, state=ActState.APPROVED)
+        make.signer_account(deployment.network, SignerPurpose.PAUSER)
+        call = act.calls.get()
+
+        def sign_call() -> object:
+            return services.sign_call(
+                call.pk,
+                signer=make.signer(make.KEYS[SignerPurpose.PAUSER]),
+                prepared=Prepared(fees=make.FEES, chain_nonce=0),
+                actor=ACTOR,
+                at=AT,
+            )
+
+        def give_up() -> object:
+            return services.fail_act(act.pk, reason="Not now.", actor=ACTOR, at=AT)
+
+        at_once([sign_call, give_up])
+
+        act.refresh_from_db()
+        signed = TransactionIntent.objects.exists()
+        assert (act.state, signed) in [(ActState.SENT, True), (ActState.FAILED, False)]
+
+
+class TestRetireSigner:
+    @pytest.mark.parametrize("attempt", range(3))
+    def test_lets_no_signature_come_after(self, deployment: Deployment, attempt: int) -> None:
+        def retire() -> object:
+            return services.retire_signer(
+                network=deployment.network,
+                purpose=SignerPurpose.MINTER,
+                reason="Stolen.",
+                actor=ACTOR,
+                at=AT,
+            )
+
+        results = at_once([*[lambda: sign(deployment, uuid7())] * 3, retire])
+
+        account = SignerAccount.objects.get()
+        refused = sum(isinstance(result, SignerRetired) for result in results)
+        assert account.retired_at == AT
+        assert TransactionIntent.objects.count() == 3 - refused
+        assert account.next_nonce == 3 - refused
+
+    def test_happens_once(self, deployment: Deployment) -> None:
+        def retire() -> object:
+            return services.retire_signer(
+                network=deployment.network,
+                purpose=SignerPurpose.MINTER,
+                reason="Stolen.",
+                actor=ACTOR,
+                at=AT,
+            )
+
+        results = at_once([retire] * 3)
+
+        assert sum(isinstance(result, SignerMissing) for result in results) == 2
+
+
+class TestAppointSigner:
+    def test_appoints_one(self) -> None:
+        network = instruments.network()
+        addresses = [parties.evm_address() for _ in range(3)]
+
+        def appoint(address: str) -> object:
+            return services.appoint_signer(
+                network=network, purpose=SignerPurpose.MINTER, address=address, actor=ACTOR, at=AT
+            )
+
+        results = at_once([partial(appoint, address) for address in addresses])
+
+        assert sum(isinstance(result, SignerInUse) for result in results) == 2
+        assert SignerAccount.objects.get(network=network).address in addresses
