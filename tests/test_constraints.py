@@ -14,13 +14,14 @@ from django.db.migrations.loader import MigrationLoader
 
 from issuer.audit import services as audit
 from issuer.audit.models import AuditEvent, Seal, SealedEvent
+from issuer.chain.states import ActState
 from issuer.events import services as events
 from issuer.foundation import actors
 from issuer.foundation.append_only import MakeAppendOnly
 from issuer.kyc import services as kyc_services
 from issuer.primary_market.states import IssuanceState
 from issuer.reconciliation.models import Item, Line
-from tests.make import attestation, chain, kyc, ledger, parties, people, primary_market
+from tests.make import attestation, chain, chain_acts, kyc, ledger, parties, people, primary_market
 from tests.make import reconciliation as reconciled
 from tests.violations import refused_by
 
@@ -157,6 +158,10 @@ def make_issuance() -> None:
     primary_market.issuance(state=IssuanceState.COMPLETED, at=AT)
 
 
+def make_act() -> None:
+    chain_acts.act(state=ActState.APPROVED)
+
+
 def make_run() -> None:
     world = attestation.world(at=AT)
     reconciled.run(world.program, at=AT)
@@ -178,6 +183,8 @@ MAKERS: dict[Callable[[], object], Iterable[str]] = {
     parties.criteria: ["parties_criteria"],
     chain.snapshot: ["chain_supplysnapshot"],
     chain.event: ["chain_chainevent"],
+    make_act: ["chain_contractacttransition"],
+    chain.incoming_transfer: ["chain_incomingtransfer"],
     make_issuance: [
         "approvals_approval",
         "chain_intenttransition",
