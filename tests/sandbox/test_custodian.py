@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from issuer.custody.csv_statement import CsvStatementReader
+from issuer.custody.readers import StatementLine
 from issuer.sandbox.custodian import DemoCustodian
 
 THURSDAY, FRIDAY, MONDAY = date(2026, 11, 19), date(2026, 11, 20), date(2026, 11, 23)
+TUESDAY = date(2026, 11, 24)
 
 
 @pytest.fixture
@@ -27,11 +29,17 @@ def custodian(tmp_path: Path) -> DemoCustodian:
 
 def shares(custodian: DemoCustodian, day: date) -> tuple[Decimal, Decimal]:
     """What the statement of `day` says of the Apple account: settled and pending."""
+    line = line_of(custodian, day)
+    return line.settled, line.pending_receipt
+
+
+def line_of(custodian: DemoCustodian, day: date) -> StatementLine:
+    """What the statement of `day` says of the Apple account."""
     _, raw = custodian.statement(day)
     [line] = [
         line for line in CsvStatementReader().read(raw).lines if line.account == "HC-AAPLX-01"
     ]
-    return line.settled, line.pending_receipt
+    return line
 
 
 class TestStatement:
@@ -50,6 +58,54 @@ class TestStatement:
 
     def test_is_the_same_however_often_it_is_told(self, custodian: DemoCustodian) -> None:
         assert custodian.statement(FRIDAY) == custodian.statement(FRIDAY)
+
+
+class TestDeliver:
+    @pytest.mark.parametrize(
+        ("day", "settled", "leaving"),
+        [
+            pytest.param(MONDAY, 600, 100, id="ordered, not gone"),
+            pytest.param(TUESDAY, 500, 0, id="gone"),
+        ],
+    )
+    def test_has_shares_pending_until_they_are_gone(
+        self, custodian: DemoCustodian, day: date, settled: int, leaving: int
+    ) -> None:
+        custodian.deliver(
+            account="HC-AAPLX-01",
+            quantity=Decimal(100),
+            trade_date=MONDAY,
+            settlement_date=TUESDAY,
+        )
+
+        assert shares(custodian, day) == (settled, 0)
+        assert line_of(custodian, day).pending_delivery == leaving
+
+
+class TestSplit:
+    def test_multiplies_what_was_there_and_on_its_way_from_its_day_on(
+        self, custodian: DemoCustodian
+    ) -> None:
+        custodian.deliver(
+            account="HC-AAPLX-01",
+            quantity=Decimal(100),
+            trade_date=MONDAY,
+            settlement_date=date(2026, 11, 25),
+        )
+        custodian.split(account="HC-AAPLX-01", shares_after=4, shares_before=1, day=TUESDAY)
+        custodian.expect(
+            account="HC-AAPLX-01", quantity=Decimal(8), trade_date=TUESDAY, settlement_date=TUESDAY
+        )
+
+        assert shares(custodian, MONDAY) == (600, 0)
+        assert shares(custodian, TUESDAY) == (2408, 0)
+        assert line_of(custodian, TUESDAY).pending_delivery == 400
+        assert shares(custodian, date(2026, 11, 25)) == (2008, 0)
+
+    def test_leaves_other_accounts_alone(self, custodian: DemoCustodian) -> None:
+        custodian.split(account="HC-NVDAX-01", shares_after=4, shares_before=1, day=MONDAY)
+
+        assert shares(custodian, MONDAY) == (600, 0)
 
 
 class TestSendDueStatements:
