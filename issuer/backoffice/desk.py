@@ -12,7 +12,14 @@ from issuer.approvals.selectors import open_proposals
 from issuer.attestation.models import Attestation
 from issuer.attestation.states import UNDER_WAY, AttestationState
 from issuer.backoffice.navigation import record_url
-from issuer.backoffice.proposed import confirmations, name_of_deposit, name_of_request
+from issuer.backoffice.proposed import (
+    confirmations,
+    name_of_deposit,
+    name_of_request,
+    name_of_split,
+)
+from issuer.corporate_actions.models import StockSplit
+from issuer.corporate_actions.states import SplitState
 from issuer.custody.models import SettlementInstruction
 from issuer.custody.states import InstructionState
 from issuer.foundation import quantities
@@ -77,6 +84,7 @@ def tasks(*, at: datetime) -> list[Task]:
         *_issuances(),
         *_redemptions(),
         *_deposits(),
+        *_splits(),
         *_late_deliveries(at),
         *_cases(),
         *_statements_due(at),
@@ -152,6 +160,21 @@ def _deposits() -> Iterator[Task]:
             url=record_url(Deposit._meta.label_lower, deposit.pk),
             since=deposit.recorded_at,
             permission=f"primary_market.{'freeze_redemption' if quarantined else 'propose_return'}",
+        )
+
+
+def _splits() -> Iterator[Task]:
+    proposed = open_proposals().filter(subject_type=StockSplit._meta.label_lower)
+    announced = StockSplit.objects.filter(state=SplitState.ANNOUNCED).exclude(
+        pk__in=proposed.values("subject_id")
+    )
+    for stock_split in announced.select_related("token"):
+        yield Task(
+            act="Propose split",
+            what=f"{name_of_split(stock_split)}, effective {stock_split.effective_at:%Y-%m-%d}",
+            url=record_url(StockSplit._meta.label_lower, stock_split.pk),
+            since=stock_split.announced_at,
+            permission="corporate_actions.announce_stocksplit",
         )
 
 

@@ -9,6 +9,9 @@ from django.db.models import Count, QuerySet, TextChoices
 from issuer.backoffice.navigation import record_url
 from issuer.chain.models import TransactionIntent
 from issuer.chain.states import LIVE_STATES, IntentKind
+from issuer.corporate_actions.models import StockSplit
+from issuer.corporate_actions.states import FINAL_STATES as SPLITS_OVER
+from issuer.corporate_actions.states import SplitState
 from issuer.primary_market.models import Deposit, IssuanceRequest, RedemptionRequest
 from issuer.primary_market.states import (
     ENDED_STATES,
@@ -18,7 +21,7 @@ from issuer.primary_market.states import (
     RedemptionState,
 )
 
-Request = TypeVar("Request", IssuanceRequest, RedemptionRequest)
+Request = TypeVar("Request", IssuanceRequest, RedemptionRequest, StockSplit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ def flows() -> Iterator[Flow]:
     yield from _by_state(issuances, IssuanceState, "issuance", "issuances")
     redemptions = RedemptionRequest.objects.exclude(state__in=ENDED_STATES)
     yield from _by_state(redemptions, RedemptionState, "redemption", "redemptions")
+    splits = StockSplit.objects.exclude(state__in=SPLITS_OVER)
+    yield from _by_state(splits, SplitState, "split", "splits")
     yield from _not_final()
     waiting = Deposit.objects.filter(state__in=[DepositState.UNMATCHED, DepositState.QUARANTINED])
     if count := waiting.count():

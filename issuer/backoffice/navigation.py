@@ -51,7 +51,7 @@ AREAS: Final = (
             ("Shares held", "reserves.sharehold"),
         ),
     ),
-    Area("Gate", "traffic", (("Holds", "gate.hold"),)),
+    Area("Gates", "traffic", (("Gates", "gate.scope"), ("Holds", "gate.hold"))),
     Area(
         "Attestations",
         "verified",
@@ -69,9 +69,18 @@ AREAS: Final = (
             ("Contract acts", "chain.contractact"),
             ("Signers", "chain.signeraccount"),
             ("Supply", "chain.supplysnapshot"),
-            ("Events", "chain.chainevent"),
+            ("Mints & burns", "chain.chainevent"),
+            ("Incoming", "chain.incomingtransfer"),
             ("Signers", "chain.signeraccount"),
             ("Trouble", "chain.networktrouble"),
+        ),
+    ),
+    Area(
+        "Corporate actions",
+        "call_split",
+        (
+            ("Stock splits", "corporate_actions.stocksplit"),
+            ("Splits in the instruments", "instruments.split"),
         ),
     ),
     Area(
@@ -98,7 +107,6 @@ AREAS: Final = (
             ("Networks", "instruments.network"),
             ("Multipliers", "instruments.multiplier"),
             ("Controlled addresses", "instruments.controlledaddress"),
-            ("Splits", "instruments.split"),
         ),
     ),
     Area(
@@ -118,6 +126,7 @@ AREAS: Final = (
             ("Seals", "audit.seal"),
             ("Proposals", "approvals.proposal"),
             ("Outbox", "events.event"),
+            ("Alerts", "operations.alertdelivery"),
         ),
     ),
     Area(

@@ -10,6 +10,7 @@ from issuer.approvals.selectors import open_proposals
 from issuer.attestation.models import Attestation
 from issuer.backoffice.navigation import record_url
 from issuer.chain.models import ContractAct
+from issuer.corporate_actions.models import StockSplit
 from issuer.foundation import quantities
 from issuer.gate.models import Scope, ScopeKind
 from issuer.gate.selectors import scope_names
@@ -69,6 +70,11 @@ def name_of_deposit(deposit: Deposit) -> str:
     return f"{quantity} {deployment.token} on {deployment.network}"
 
 
+def name_of_split(stock_split: StockSplit) -> str:
+    """Return what staff call a split, as in: 4 for 1 of NVDAx."""
+    return f"{stock_split.ratio} of {stock_split.token}"
+
+
 def _issuances(ids: Collection[UUID]) -> Found:
     rows = IssuanceRequest.objects.filter(pk__in=ids)
     return {
@@ -122,6 +128,12 @@ def _contract_acts(ids: Collection[UUID]) -> Found:
     }
 
 
+def _splits(ids: Collection[UUID]) -> Found:
+    rows = StockSplit.objects.filter(pk__in=ids).select_related("token")
+    label = StockSplit._meta.label_lower
+    return {row.pk: (name_of_split(row), record_url(label, row.pk)) for row in rows}
+
+
 def _gates(ids: Collection[UUID]) -> Found:
     keys = {
         row.pk: (ScopeKind(row.kind), row.subject_id) for row in Scope.objects.filter(pk__in=ids)
@@ -149,6 +161,9 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     ),
     ContractAct._meta.label_lower: _Kind(
         "Confirm contract act", "chain.confirm_contractact", _contract_acts
+    ),
+    StockSplit._meta.label_lower: _Kind(
+        "Confirm split", "corporate_actions.confirm_stocksplit", _splits
     ),
     Scope._meta.label_lower: _Kind("Confirm to resume", "gate.confirm_resume", _gates),
 }

@@ -84,7 +84,7 @@ class TestRecordUrl:
         )
 
     def test_is_empty_for_what_is_shown_nowhere(self) -> None:
-        assert navigation.record_url("gate.scope") == ""
+        assert navigation.record_url("chain.scancursor") == ""
 
 
 class TestFormats:

@@ -102,7 +102,7 @@ class TestPage:
 
         page = text_of_token(token)
 
-        assert f"<strong>{deployment.network.name}</strong>" in page
+        assert f">{deployment.network.name}</a>" in page
         assert f"/admin/reconciliation/break/{found.pk}/change/" in page
 
     def test_says_where_to_begin_when_there_is_nothing(self) -> None:
