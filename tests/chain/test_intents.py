@@ -1,6 +1,7 @@
 """A transaction, from the signature to the books."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -27,8 +28,9 @@ from issuer.chain.models import (
 )
 from issuer.chain.readers import FeeQuote
 from issuer.chain.signing import Signer, hash_of
-from issuer.chain.states import IntentKind, IntentState
+from issuer.chain.states import EventKind, IntentKind, IntentState, SignerPurpose
 from issuer.foundation.actors import Actor
+from issuer.foundation.actors import system as system_actor
 from issuer.foundation.errors import IllegalTransition
 from issuer.foundation.identifiers import uuid7
 from issuer.gate.errors import GateClosed
@@ -665,3 +667,192 @@ class TestDeathBetweenSteps:
         assert chain.state.tokens[intent.deployment.address].supply == 600 * ONE
         assert ChainEvent.objects.count() == 1
         assert TransactionIntent.objects.count() == 1
+
+
+class TestOtherKinds:
+    """What is not a mint: its gates, its end, and what is called dropped."""
+
+    @pytest.fixture
+    def given(self, chain: FakeChain, deployment: Deployment) -> Callable[..., TransactionIntent]:
+        """Sign a call, whatever the chain may say of it, by the account of its purpose."""
+
+        def given(kind: IntentKind) -> TransactionIntent:
+            request_id = uuid7()
+            call = make.call_of(kind, account=ALICE, request_id=request_id)
+            make.signer_account(deployment.network, call.purpose)
+            with transaction.atomic():
+                return services.sign(
+                    deployment=deployment,
+                    call=call,
+                    request_id=request_id,
+                    signer=make.signer(make.KEYS[call.purpose]),
+                    prepared=services.Prepared(fees=make.FEES, chain_nonce=0),
+                    actor=system_actor("tests"),
+                    at=make.BEFORE,
+                )
+
+        return given
+
+    @pytest.fixture
+    def burner(self, chain: FakeChain, deployment: Deployment) -> str:
+        """Who burns and returns, and holds what is to be; Alice is blocked, and holds as much."""
+        burner = make.signer(make.KEYS[SignerPurpose.BURNER]).address
+        for holder in (burner, ALICE):
+            chain.change(deployment.address, EventKind.MINT, holder, ONE)
+        chain.mine()
+        return burner
+
+    @pytest.mark.parametrize(
+        "kind", [IntentKind.RETURN, IntentKind.BLOCK_ADDRESS, IntentKind.PAUSE]
+    )
+    def test_are_final_by_their_receipt(
+        self,
+        chain: FakeChain,
+        given: Callable[..., TransactionIntent],
+        life: Life,
+        burner: str,
+        kind: IntentKind,
+    ) -> None:
+        intent = given(kind)
+        life.broadcast(intent)
+        chain.mine()
+        assert life.observe(intent) == IntentState.MINED
+        chain.finalize()
+
+        assert life.observe(intent) == IntentState.FINAL
+
+        assert intent.event is None
+        assert steps(intent) == ["BROADCAST", "SEE_MINED", "FINALIZE"]
+        life.book(intent)
+        assert life.state(intent) == IntentState.BOOKED
+
+    def test_a_burn_is_final_by_its_event(
+        self,
+        chain: FakeChain,
+        given: Callable[..., TransactionIntent],
+        life: Life,
+        burner: str,
+    ) -> None:
+        intent = given(IntentKind.BURN)
+        life.broadcast(intent)
+        chain.mine()
+        chain.finalize()
+        assert life.observe(intent) == IntentState.MINED
+
+        assert life.scan(intent) == IntentState.FINAL
+
+        assert intent.event is not None
+        assert (intent.event.kind, intent.event.address) == (EventKind.BURN, burner)
+
+    def test_a_seizure_is_final_by_its_event(
+        self,
+        chain: FakeChain,
+        deployment: Deployment,
+        given: Callable[..., TransactionIntent],
+        life: Life,
+        burner: str,
+    ) -> None:
+        chain.state.tokens[deployment.address].blocked.add(ALICE)
+        intent = given(IntentKind.SEIZE)
+        life.broadcast(intent)
+        chain.mine()
+        chain.finalize()
+
+        assert life.scan(intent) == IntentState.FINAL
+
+        assert intent.event is not None
+        assert intent.event.address == ALICE
+
+    @pytest.mark.parametrize(
+        ("kind", "effect", "sent"),
+        [
+            (IntentKind.MINT, GateState.REDEEM_ONLY, False),
+            (IntentKind.MINT, GateState.HALTED, False),
+            (IntentKind.BURN, GateState.REDEEM_ONLY, True),
+            (IntentKind.BURN, GateState.HALTED, False),
+            (IntentKind.SEIZE, GateState.HALTED, True),
+            (IntentKind.RETURN, GateState.HALTED, True),
+            (IntentKind.REVOKE_ROLE, GateState.HALTED, True),
+        ],
+    )
+    def test_are_sent_at_the_gates_of_their_kind(
+        self,
+        chain: FakeChain,
+        given: Callable[..., TransactionIntent],
+        life: Life,
+        kind: IntentKind,
+        effect: GateState,
+        sent: bool,
+    ) -> None:
+        intent = given(kind)
+        make_gate.hold(ScopeKind.TOKEN, intent.deployment.token_id, effect=effect)
+
+        with nullcontext() if sent else pytest.raises(GateClosed):
+            life.broadcast(intent)
+
+        assert len(chain.received) == int(sent)
+
+    @pytest.mark.parametrize(
+        ("kind", "dropped"),
+        [
+            (IntentKind.BURN, True),
+            (IntentKind.SEIZE, True),
+            (IntentKind.BLOCK_ADDRESS, True),
+            (IntentKind.RETURN, False),
+        ],
+    )
+    def test_are_dropped_only_where_that_is_certain_or_harmless(
+        self,
+        chain: FakeChain,
+        given: Callable[..., TransactionIntent],
+        life: Life,
+        kind: IntentKind,
+        dropped: bool,
+    ) -> None:
+        intent = given(kind)
+        chain.use_nonce(intent.signer_account.address)
+        chain.mine()
+        chain.finalize()
+
+        with nullcontext() if dropped else pytest.raises(ChainUnavailable, match="no receipt"):
+            life.observe(intent)
+
+        expected = IntentState.DROPPED if dropped else IntentState.SIGNED
+        assert life.state(intent) == expected
+
+    def test_a_burn_that_the_contract_knows_of_is_not_dropped(
+        self,
+        chain: FakeChain,
+        given: Callable[..., TransactionIntent],
+        life: Life,
+        burner: str,
+    ) -> None:
+        intent = given(IntentKind.BURN)
+        life.broadcast(intent)
+        chain.mine()
+        chain.finalize()
+        for mined in chain.mined:
+            mined.receipts.clear()
+
+        with pytest.raises(ChainUnavailable, match="lacks the receipt"):
+            life.observe(intent)
+
+        assert life.state(intent) == IntentState.BROADCAST
+
+    def test_a_retired_account_may_raise_the_fees_of_what_it_said(
+        self, chain: FakeChain, sign: Sign, life: Life, system: Actor, at: datetime
+    ) -> None:
+        intent = sign()
+        life.broadcast(intent)
+        services.retire_signer(
+            network=intent.deployment.network,
+            purpose=SignerPurpose.MINTER,
+            reason="Stolen.",
+            actor=system,
+            at=at,
+        )
+
+        attempt = life.bump(intent)
+
+        assert attempt.calldata_hash == intent.calldata_hash
+        assert intent.attempts.count() == 2

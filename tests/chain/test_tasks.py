@@ -8,9 +8,9 @@ import pytest
 from django.db import transaction
 from pytest_django import Settings
 
-from issuer.chain import calls, registry, selectors, services, tasks
-from issuer.chain.models import ChainEvent, SupplySnapshot, TransactionIntent
-from issuer.chain.states import IntentState, SignerPurpose
+from issuer.chain import calls, registry, selectors, services, tasks, token_contract
+from issuer.chain.models import ChainEvent, ContractAct, SupplySnapshot, TransactionIntent
+from issuer.chain.states import ActState, IntentKind, IntentState, SignerPurpose
 from issuer.foundation import clock
 from issuer.foundation.actors import Actor
 from issuer.foundation.identifiers import uuid7
@@ -19,8 +19,8 @@ from issuer.instruments.models import Deployment
 from issuer.sandbox.anvil import CAIP2
 from tests.chain.stock import Stock
 from tests.make import chain as make
+from tests.make import chain_acts, instruments
 from tests.make import gate as make_gate
-from tests.make import instruments
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -196,3 +196,94 @@ class TestFanningOut:
         tasks.advance_intents()
 
         assert list(map(UUID, told.ids)) == [intent.pk for intent in intents]
+
+
+class TestAdvanceAct:
+    @pytest.fixture
+    def act(self, deployment: Deployment, stock: Stock) -> ContractAct:
+        return chain_acts.act(
+            [deployment],
+            kind=IntentKind.BLOCK_ADDRESS,
+            state=ActState.APPROVED,
+            account=stock.account["bob"],
+            at=clock.now(),
+        )
+
+    def advance(self, act: ContractAct) -> ActState:
+        tasks.advance_acts()
+        act.refresh_from_db()
+        return ActState(act.state)
+
+    def test_leads_an_act_to_its_end(self, act: ContractAct, stock: Stock) -> None:
+        make.signer_account(act.network, SignerPurpose.PAUSER)
+
+        assert self.advance(act) == ActState.SENT
+        intent = TransactionIntent.objects.get()
+        assert advance(intent) == IntentState.BROADCAST
+        assert self.advance(act) == ActState.SENT
+        stock.anvil.finalize()
+        assert advance(intent) == IntentState.FINAL
+        assert self.advance(act) == ActState.DONE
+
+        intent.refresh_from_db()
+        assert (intent.state, intent.event) == (IntentState.BOOKED, None)
+        assert stock.ask("isBlocked", stock.account["bob"]) == 1
+
+    def test_waits_for_a_signer(self, act: ContractAct) -> None:
+        assert self.advance(act) == ActState.APPROVED
+        assert not TransactionIntent.objects.exists()
+
+    def test_waits_for_a_contract_that_refuses_and_says_why(
+        self, act: ContractAct, stock: Stock
+    ) -> None:
+        make.signer_account(act.network, SignerPurpose.PAUSER)
+        stock.do("pauser", "blockAddress", stock.account["bob"])
+
+        assert self.advance(act) == ActState.APPROVED
+
+        assert "AddressIsBlocked" in act.calls.get().refusal
+
+    def test_fails_what_the_contract_reverted(self, act: ContractAct, stock: Stock) -> None:
+        make.signer_account(act.network, SignerPurpose.PAUSER)
+        self.advance(act)
+        stock.do("admin", "revokeRole", token_contract.PAUSER_ROLE, stock.account["pauser"])
+        intent = TransactionIntent.objects.get()
+        advance(intent)
+        stock.anvil.finalize()
+        assert advance(intent) == IntentState.REVERTED
+
+        assert self.advance(act) == ActState.FAILED
+
+        assert act.stopped_reason.startswith("The contract reverted 0x")
+
+
+class TestRoles:
+    def test_pass_from_a_stolen_key_to_its_successor(
+        self, stock: Stock, deployment: Deployment, system: Actor
+    ) -> None:
+        network = deployment.network
+        make.signer_account(network)
+        make.signer_account(network, SignerPurpose.ADMIN)
+        minter, successor = stock.account["minter"], stock.account["successor"]
+        for kind, account in (
+            (IntentKind.REVOKE_ROLE, minter),
+            (IntentKind.GRANT_ROLE, successor),
+        ):
+            chain_acts.act(
+                [deployment],
+                kind=kind,
+                state=ActState.APPROVED,
+                role=MINTER,
+                account=account,
+                at=clock.now(),
+            )
+
+        for _ in range(3):
+            tasks.advance_acts()
+            tasks.advance_intents()
+            stock.anvil.finalize()
+
+        assert set(ContractAct.objects.values_list("state", flat=True)) == {ActState.DONE}
+        assert registry.signer_for(network, MINTER).address == successor
+        chain = registry.reader_for(network)
+        assert chain.minters(stock.address, at=chain.final_block()) == [successor]
