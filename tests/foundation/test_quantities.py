@@ -1,5 +1,6 @@
 import decimal
 from decimal import Decimal
+from fractions import Fraction
 from threading import Thread
 
 import pytest
@@ -115,6 +116,14 @@ class TestRounding:
 
         assert down <= exact <= up
         assert up - down in (Decimal(0), quantities.QUANTUM)
+
+    def test_shares_over_a_split_are_owed_rounded_up_and_held_rounded_down(self) -> None:
+        third = Fraction(1, 3)
+
+        assert quantities.scaled_rounded_up(Decimal(10), third) == Decimal("3.333333333333333334")
+        assert quantities.scaled_rounded_down(Decimal(10), third) == Decimal("3.333333333333333333")
+        for scaled in (quantities.scaled_rounded_up, quantities.scaled_rounded_down):
+            assert scaled(Decimal("600.5"), Fraction(4)) == 2402
 
 
 class TestHeadroomRoundedDown:

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from threading import Barrier, Event
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
 
+from issuer.chain.models import TransactionIntent
+from issuer.chain.states import IntentKind, SignerPurpose
 from issuer.foundation import actors
 from issuer.foundation.identifiers import uuid7
 from issuer.gate import services as gate
@@ -17,7 +20,7 @@ from issuer.gate.models import Cause, GateState, Hold, ScopeKind
 from issuer.instruments.models import Deployment, Token
 from issuer.reserves import errors, selectors, services
 from issuer.reserves.models import ShareHold
-from tests.make import reserves
+from tests.make import chain, instruments, reserves
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -133,3 +136,61 @@ class TestAHold:
 
         assert isinstance(refusal, GateClosed)
         assert not ShareHold.objects.exists()
+
+
+class TestTwoRedemptions:
+    def test_of_600_each_do_not_both_get_the_1000_shares_that_are_left(self, at: datetime) -> None:
+        token, deployment, _ = reserves.backed_token(Decimal(1000), at=at)
+        reserves.supply(deployment, Decimal(1200), at=at)
+        chain.signer_account(deployment.network, SignerPurpose.BURNER)
+
+        def sign_burn() -> None:
+            with transaction.atomic():
+                services.require_redeemable(
+                    token_id=token.pk,
+                    shares=Decimal(600),
+                    scopes=selectors.scopes_of(token, deployment.network),
+                    at=at,
+                )
+                chain.intent(deployment, kind=IntentKind.BURN, base_units=600 * 10**18)
+
+        refusals = at_once(sign_burn, sign_burn)
+
+        assert sorted(refusals, key=str) == [errors.SharesNotFree, None]
+        assert TransactionIntent.objects.filter(kind=IntentKind.BURN).count() == 1
+
+
+class TestFigures:
+    def test_are_of_one_instant_though_a_split_is_booked_while_they_are_read(
+        self, at: datetime
+    ) -> None:
+        token, deployment, _ = reserves.backed_token(Decimal(602), at=at)
+        reserves.issue(token, Decimal(600), Decimal(600), at=at)
+        reserves.supply(deployment, Decimal(600), at=at)
+        after = at + timedelta(minutes=1)
+        split = instruments.split(token, effective_at=after, at=at)
+        booked = Event()
+
+        def book() -> None:
+            try:
+                reserves.split_books(split, at=after)
+            finally:
+                connection.close()
+
+        def book_before_the_balances_are_read(
+            execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
+        ) -> Any:
+            if 'FROM "ledger_account"' in sql and not booked.is_set():
+                booked.set()
+                with ThreadPoolExecutor(1) as pool:
+                    pool.submit(book).result(PATIENCE_SECONDS)
+            return execute(sql, params, many, context)
+
+        with connection.execute_wrapper(book_before_the_balances_are_read):
+            during = selectors.cover_of(token, at=after)
+
+        assert booked.is_set()
+        found = [
+            (cover.owed, cover.held) for cover in (during, selectors.cover_of(token, at=after))
+        ]
+        assert found == [(Decimal(2400), Decimal(2408))] * 2
