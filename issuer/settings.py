@@ -348,22 +348,24 @@ def _beat(task: str, *, seconds: int, sandbox_seconds: int = 1) -> dict[str, Any
 
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "operations.beat": _beat("operations.tasks.beat", seconds=15, sandbox_seconds=15),
-    "operations.alerts": _beat("operations.tasks.alert_staff", seconds=5),
+    "operations.alerts": _beat("operations.tasks.alert_staff", seconds=5, sandbox_seconds=2),
     "audit.seal": _beat("audit.tasks.seal_trail", seconds=10, sandbox_seconds=5),
-    "kyc.expiry": _beat("kyc.tasks.expire_cases", seconds=60, sandbox_seconds=2),
+    "kyc.expiry": _beat("kyc.tasks.expire_cases", seconds=60, sandbox_seconds=5),
     "custody.statements": _beat("custody.tasks.collect_statements", seconds=60),
     "custody.ageing": _beat("custody.tasks.age_instructions", seconds=300, sandbox_seconds=5),
-    "chain.scan": _beat("chain.tasks.scan_networks", seconds=15),
+    "chain.scan": _beat("chain.tasks.scan_networks", seconds=15, sandbox_seconds=2),
     "chain.acts": _beat("chain.tasks.advance_acts", seconds=15),
     "chain.intents": _beat("chain.tasks.advance_intents", seconds=15),
     "primary_market.requests": _beat("primary_market.tasks.advance_requests", seconds=15),
     "primary_market.redemptions": _beat("primary_market.tasks.advance_redemptions", seconds=15),
-    "corporate_actions.splits": _beat("corporate_actions.tasks.advance_splits", seconds=15),
+    "corporate_actions.splits": _beat(
+        "corporate_actions.tasks.advance_splits", seconds=15, sandbox_seconds=2
+    ),
     "reconciliation": _beat(
         "reconciliation.tasks.reconcile_programs", seconds=900, sandbox_seconds=3
     ),
     "api.forgetting": _beat("api.tasks.forget_served_requests", seconds=3600, sandbox_seconds=3600),
-    "attestation.events": _beat("attestation.tasks.attest_events", seconds=5),
+    "attestation.events": _beat("attestation.tasks.attest_events", seconds=5, sandbox_seconds=2),
     "attestation.publish": _beat("attestation.tasks.publish_reviewed", seconds=30),
 }
 

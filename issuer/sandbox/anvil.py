@@ -149,6 +149,10 @@ class Anvil:
         self.rpc.call("evm_setTime", [seconds], result=Any)
         self.mine()
 
+    def fund(self, account: str) -> None:
+        """Give an account what it takes to pay for transactions."""
+        self.rpc.call("anvil_setBalance", [account, hex(10**18)], result=Any)
+
     def snapshot(self) -> str:
         """Remember the chain's present state; return the name to `revert` to."""
         return self.rpc.call("evm_snapshot", [], result=str)

@@ -109,6 +109,16 @@ PARTNER_CODE: Final = "meridian"
 LAPSED_CODE: Final = "lapsed"
 
 
+#: What the thief mints, and where to.
+STOLEN: Final = "AAPLx"
+THIEF_WALLET: Final = "0x000000000000000000000000000000000000dEaD"
+
+
+def product(symbol: str) -> Product:
+    """Return the product of that symbol."""
+    return next(product for product in PRODUCTS if product.symbol == symbol)
+
+
 def wallet_key(code: str) -> bytes:
     """Return the private key of a participant's wallet."""
     return keccak(text=f"the demo wallet of {code}")

@@ -1,5 +1,6 @@
 """The doors as those outside use them: the partner's API client, and a browser without a window."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any, Final, Self
@@ -32,6 +33,17 @@ class PartnerDoor:
             DoorStuck: if the answer is anything else than one.
         """
         return self._document(self._client.get(path), httpx.codes.OK)
+
+    def find(self, path: str) -> dict[str, Any] | None:
+        """Return the document at `path`, or None while the house says that it is unavailable.
+
+        Raises:
+            DoorStuck: if the answer is anything else.
+        """
+        answer = self._client.get(path)
+        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            return None
+        return self._document(answer, httpx.codes.OK)
 
     def post(self, path: str, body: dict[str, Any], *, key: str | None) -> httpx.Response:
         """Send `body` under an Idempotency-Key, or without one, and return whatever comes back."""
@@ -141,7 +153,7 @@ class StaffDoor:
         if "sessionid" not in self._client.cookies:
             raise DoorStuck(f"{username} could not log in.")
 
-    def send(self, path: str, action: str = "", **fields: str) -> str:
+    def send(self, path: str, action: str = "", **fields: str | list[str]) -> str:
         """Open the page at `path`, fill in its form that goes to `action`, and send it.
 
         Returns what the page then says.
@@ -168,7 +180,7 @@ class StaffDoor:
     def _page(self, path: str) -> Page:
         return self._read(self._client.get(path))
 
-    def _post(self, path: str, fields: dict[str, str]) -> str:
+    def _post(self, path: str, fields: Mapping[str, str | list[str]]) -> str:
         answer = self._client.post(path, data=fields, headers={"Referer": path})
         return " ".join(self._read(answer).messages)
 

@@ -11,15 +11,18 @@ from django.db import connections
 from django.db.models import Max
 
 from issuer.approvals.models import Proposal
+from issuer.chain.evm import EvmChain
+from issuer.chain.signing import LocalKeySigner, UnsignedTransaction
 from issuer.foundation import clock
 from issuer.instruments.models import Deployment
 from issuer.reconciliation.models import Run
 from issuer.sandbox import cast, market_clock
-from issuer.sandbox.chains import CHAINS
+from issuer.sandbox.chains import CHAINS, DemoChain
 from issuer.sandbox.custodian import DemoCustodian
 from issuer.sandbox.doors import PartnerDoor, StaffDoor
 
-_PATIENCE_SECONDS: Final = 60
+#: Far more than anything takes: a machine that does much else must not end the story.
+_PATIENCE_SECONDS: Final = 180
 _POLL_SECONDS: Final = 0.2
 
 T = TypeVar("T")
@@ -64,7 +67,7 @@ class Stage:
         self._step += 1
         self.say(f"\n {self._step}. {title}")
 
-    def by_officer(self, path: str, action: str = "", **fields: str) -> None:
+    def by_officer(self, path: str, action: str = "", **fields: str | list[str]) -> None:
         """Have the officer send a form, and say what the page answers."""
         self.say(f"    {cast.OFFICER.name}: {self.officer.send(path, action, **fields)}")
 
@@ -128,8 +131,34 @@ class Stage:
         market_clock.advance_to(moment)
         self.say(f"    the chains and the clock move to {moment:%A %Y-%m-%d %H:%M}Z")
 
+    def sign_and_send(
+        self, chain: DemoChain, signer: LocalKeySigner, contract: str, calldata: bytes
+    ) -> str:
+        """Send a call as anybody with a key does, and let it become final; return its hash."""
+        anvil = self.chains[chain]
+        anvil.fund(signer.address)
+        node = EvmChain(anvil.rpc, chain_id=chain.chain_id)
+        signed = signer.sign(
+            UnsignedTransaction(
+                chain_id=chain.chain_id,
+                nonce=node.next_nonce(signer.address),
+                contract=contract,
+                calldata=calldata,
+                fees=node.quote(sender=signer.address, contract=contract, calldata=calldata),
+            )
+        )
+        node.broadcast(signed.raw)
+        self.wait_for("a transaction to be mined", lambda: node.receipt(signed.hash))
+        anvil.finalize()
+        return signed.hash
+
     def _login(self, member: cast.Member) -> StaffDoor:
         return StaffDoor(self.base_url, member.username, member.password)
+
+
+def partner_wallet() -> LocalKeySigner:
+    """Return the partner's wallet, with its key."""
+    return LocalKeySigner(f"0x{cast.wallet_key(cast.PARTNER_CODE).hex()}")
 
 
 def issuance_page(request_id: str) -> str:

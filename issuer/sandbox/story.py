@@ -12,7 +12,7 @@ from pathlib import Path
 from django.conf import settings
 
 from issuer.sandbox import cast
-from issuer.sandbox.chapters import main_job, statement
+from issuer.sandbox.chapters import main_job, second_chain, statement, theft, way_back
 from issuer.sandbox.stage import Stage
 
 
@@ -39,6 +39,10 @@ class Story:
         began = time.monotonic()
         with Stage(self.base_url, say=self._say, stopping=stopping) as stage:
             main_job.tell(stage)
+            statement.tell(stage)
+            second_chain.tell(stage)
+            way_back.tell(stage)
+            theft.tell(stage)
             self.package = statement.tell(stage)
         self._told.touch()
         self._say(f"\nThe story took {time.monotonic() - began:.0f} s.")

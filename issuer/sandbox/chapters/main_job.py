@@ -180,7 +180,9 @@ def _send_bad_files(stage: Stage, today: date) -> None:
 
 
 def _known_reserves(stage: Stage, *, pending: str) -> Document | None:
-    reserves = stage.partner.get("reserves/AAPLx")
+    reserves = stage.partner.find("reserves/AAPLx")
+    if reserves is None:
+        return None
     found = sum(Decimal(account["pending_receipt"] or 0) for account in reserves["custody"])
     return reserves if found == Decimal(pending) and reserves["headroom"] else None
 
