@@ -10,13 +10,17 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from issuer.approvals.models import Proposal
 from issuer.foundation import clock
 from issuer.foundation.identifiers import uuid7
+from issuer.gate.models import Cause, GateState, Hold, Scope, ScopeKind
+from issuer.instruments.models import Token
+from issuer.parties.models import Program
 from issuer.people.models import User
 from issuer.people.roles import Role
 from issuer.reconciliation.models import Break, Run
 from issuer.reconciliation.states import BreakCode, BreakState, Severity
-from tests.make import custody, instruments, parties, people, reconciliation, reserves
+from tests.make import chain, custody, gate, instruments, parties, people, reconciliation, reserves
 
 pytestmark = pytest.mark.django_db
 
@@ -206,3 +210,145 @@ class TestBreaks:
         address = reverse("admin:reconciliation_break_act", args=[over.pk, "propose"])
 
         assert auditor.post(address, {"explanation": WHY}).status_code == 403
+
+    def test_say_since_when_they_are_seen_no_longer(self, over: Break, now: datetime) -> None:
+        auditor = logged_in(people.user(Role.AUDITOR))
+
+        page = auditor.get(reverse("admin:reconciliation_break_changelist")).content.decode()
+
+        since = f"{now - timedelta(hours=1):%Y-%m-%d %H:%M:%S}Z"
+        assert re.search(rf"Open, no longer seen since <time[^>]*>{since}</time>", page)
+
+    def test_have_the_mint_its_signer_and_the_accounts_in_place(self, now: datetime) -> None:
+        auditor = logged_in(people.user(Role.AUDITOR))
+        token, deployment, _ = reserves.backed_token(Decimal(1000), at=now)
+        thief = parties.evm_address()
+        event = chain.event(deployment, base_units=5 * 10**18, sender=thief, seen_at=now)
+        reserves.supply(deployment, Decimal(5), at=now)
+        reconciliation.run(token.program, at=now)
+        mint = Break.objects.get(code=BreakCode.UNA_MINT)
+
+        page = self.page(auditor, mint)
+
+        for shown in (event.transaction_hash, thief, event.address, "Total supply at final blocks"):
+            assert shown in page
+        assert f"{token.symbol}/tokens/outstanding" in page
+        assert "What it shut" in page
+        assert event.transaction_hash in self.page(auditor, Break.objects.get(code="SUP-OVER"))
+
+    def test_have_who_may_mint_in_place(self, now: datetime) -> None:
+        auditor = logged_in(people.user(Role.AUDITOR))
+        token, deployment, _ = reserves.backed_token(Decimal(1000), at=now)
+        stranger = parties.evm_address()
+        chain.snapshot(deployment, minters=[stranger], taken_at=now)
+        reconciliation.run(token.program, at=now)
+
+        page = self.page(auditor, Break.objects.get())
+
+        assert "is no account of ours" in page
+        assert "May mint" in page
+
+    @pytest.mark.parametrize("code", BreakCode)
+    def test_have_a_page_whatever_they_are(self, code: BreakCode, now: datetime) -> None:
+        auditor = logged_in(people.user(Role.AUDITOR))
+        token, _, account = reserves.backed_token(Decimal(1000), at=now)
+        instruction = custody.instruction(account, at=now, request_id=uuid7())
+        found = reconciliation.break_(
+            token, code=code, run_=reconciliation.run(token.program, at=now)
+        )
+        subjects = {
+            BreakCode.SET_FAIL: str(instruction.pk),
+            BreakCode.CHN_UNK: f"eip155:1:{parties.evm_address()}",
+        }
+        Break.objects.filter(pk=found.pk).update(subject=subjects.get(code, ""))
+
+        page = self.page(auditor, found)
+
+        assert "Lines of the run that saw it last" in page
+
+    def page(self, client: Client, found: Break) -> str:
+        return client.get(
+            reverse("admin:reconciliation_break_change", args=[found.pk])
+        ).content.decode()
+
+
+class TestGates:
+    @pytest.fixture
+    def shut(self, now: datetime) -> Scope:
+        """A program that somebody halted, and that was reconciled since."""
+        token, _, _ = reserves.backed_token(Decimal(1000), at=now - timedelta(hours=2))
+        hold = gate.hold(ScopeKind.PROGRAM, token.program_id, cause=Cause.PERSON)
+        reserves.supply(token.deployments.get(), Decimal(0), at=now)
+        reconciliation.run(token.program, at=now)
+        return hold.scope
+
+    def address(self, scope: Scope, act: str) -> str:
+        return reverse("admin:gate_scope_act", args=[scope.pk, act])
+
+    def test_show_what_is_shut_by_whom_and_why(self, shut: Scope) -> None:
+        gate.hold(ScopeKind.NETWORK, uuid7(), effect=GateState.REDEEM_ONLY)
+        auditor = logged_in(people.user(Role.AUDITOR))
+
+        page = auditor.get(reverse("admin:gate_scope_changelist")).content.decode()
+
+        program = Program.objects.get(pk=shut.subject_id)
+        assert page.index(f"Program {program.name}") < page.index('data-state="REDEEM_ONLY"')
+        assert "The books and the chain differ." in page
+        assert "by System, make" in page
+        assert "Halt…" not in page
+        assert "Nothing was resumed yet." in page
+
+    def test_are_all_open_where_nothing_holds_them(self) -> None:
+        officer = logged_in(people.user(Role.OPERATIONS_OFFICER))
+
+        page = officer.get(reverse("admin:gate_scope_changelist")).content.decode()
+
+        assert "Everything is open" in page
+        assert "Halt…" in page
+
+    def test_are_resumed_by_two_persons_who_see_what_they_sign(self, shut: Scope) -> None:
+        officer = logged_in(people.user(Role.OPERATIONS_OFFICER))
+        approver = logged_in(people.user(Role.APPROVER))
+
+        submitted(officer, self.address(shut, "propose"), explanation=WHY)
+        page = approver.get(self.address(shut, "confirm")).content.decode()
+        assert WHY in page
+        assert "The books and the chain differ." in page
+        submitted(approver, self.address(shut, "confirm"))
+
+        assert not Hold.objects.filter(released_at=None).exists()
+        listed = approver.get(reverse("admin:gate_scope_changelist")).content.decode()
+        assert "Everything is open" in listed
+        assert WHY in listed
+        own = approver.get(reverse("admin:gate_scope_change", args=[shut.pk])).content.decode()
+        assert WHY in own
+
+    def test_stay_shut_when_it_is_declined(self, shut: Scope) -> None:
+        officer = logged_in(people.user(Role.OPERATIONS_OFFICER))
+        approver = logged_in(people.user(Role.APPROVER))
+        submitted(officer, self.address(shut, "propose"), explanation=WHY)
+
+        submitted(approver, self.address(shut, "decline"), reason="Whose key?")
+        refused = submitted(approver, self.address(shut, "confirm"), payload_hash="f" * 64)
+
+        assert "Nobody proposes to resume" in refused
+        assert Hold.objects.filter(released_at=None).exists()
+
+    def test_say_what_is_in_the_way(self, shut: Scope, now: datetime) -> None:
+        officer = logged_in(people.user(Role.OPERATIONS_OFFICER))
+        found = reconciliation.break_(Token.objects.get(), run_=Run.objects.get())
+
+        page = officer.get(reverse("admin:gate_scope_change", args=[shut.pk])).content.decode()
+        refused = submitted(officer, self.address(shut, "propose"), explanation=WHY)
+
+        assert f"{found} is open." in page
+        assert f"{found} is open." in refused
+        assert not Proposal.objects.exists()
+
+    def test_are_not_for_auditors_or_strangers_to_open(self, shut: Scope) -> None:
+        auditor = logged_in(people.user(Role.AUDITOR))
+        stranger = logged_in(people.user())
+
+        assert auditor.post(self.address(shut, "propose"), {"explanation": WHY}).status_code == 403
+        listing = reverse("admin:gate_scope_changelist")
+        assert stranger.get(listing).status_code in {302, 403}

@@ -1,31 +1,40 @@
 """Runs at the same time, and bookings between two reads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from threading import Barrier, Event
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
+from issuer.approvals.models import Proposal
 from issuer.foundation import actors
+from issuer.foundation.actors import Actor
+from issuer.foundation.errors import DomainError
+from issuer.gate import services as gate
+from issuer.gate.errors import GateClosed
+from issuer.gate.models import Cause, GateState, Hold, Resumption, ScopeKind
 from issuer.instruments.models import Token
 from issuer.parties.models import Program
+from issuer.people.roles import Role
 from issuer.primary_market import services as primary_market_services
 from issuer.primary_market.models import IssuanceRequest
 from issuer.primary_market.states import IssuanceState
 from issuer.reconciliation import services
-from issuer.reconciliation.errors import RunUnderWay
+from issuer.reconciliation.errors import ResumeNotProposed, RunUnderWay
 from issuer.reconciliation.models import Break, Run
 from issuer.reserves import selectors as reserves_selectors
 from issuer.reserves.figures import TokenFigures
-from tests.make import primary_market, reserves
+from tests.make import chain, parties, people, primary_market, reserves
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PATIENCE_SECONDS = 20
+MINUTE = timedelta(minutes=1)
 
 
 def reconcile(program: Program, at: datetime) -> Run:
@@ -99,3 +108,111 @@ class TestReconcile:
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
             assert cursor.fetchone() == (0,)
+
+
+class TestGoingOn:
+    """Two persons resume while others resume, halt, approve and reconcile."""
+
+    def shut(self, at: datetime) -> tuple[Token, Proposal, Actor]:
+        """A halted program, reconciled since, and what one person proposes to another."""
+        token, _, _ = reserves.backed_token(Decimal(1000), at=at)
+        self.halt(token, at)
+        reconcile(token.program, at + MINUTE)
+        proposal = services.propose_resume(
+            kind=ScopeKind.PROGRAM,
+            subject_id=token.program_id,
+            explanation="The key was found.",
+            actor=people.staff_actor(Role.OPERATIONS_OFFICER),
+            at=at + MINUTE,
+        )
+        return token, proposal, people.staff_actor(Role.APPROVER)
+
+    def halt(self, token: Token, at: datetime) -> Hold:
+        return gate.place_hold(
+            kind=ScopeKind.PROGRAM,
+            subject_id=token.program_id,
+            effect=GateState.HALTED,
+            cause=Cause.PERSON,
+            reason="A key was lost.",
+            actor=actors.system("tests"),
+            at=at,
+        )
+
+    def resume(self, proposal: Proposal, approver: Actor, at: datetime) -> Resumption:
+        return services.confirm_resume(
+            proposal.pk, payload_hash=proposal.payload_hash, actor=approver, at=at
+        )
+
+    @pytest.mark.parametrize("_round", range(3))
+    def test_of_two_at_once_one_resumes(self, _round: int, at: datetime) -> None:
+        _, proposal, approver = self.shut(at)
+        other = people.staff_actor(Role.APPROVER)
+
+        outcomes = at_once(
+            *(partial(self.resume, proposal, actor, at + MINUTE) for actor in (approver, other))
+        )
+
+        assert sorted(type(one) for one in outcomes if isinstance(one, DomainError)) == [
+            ResumeNotProposed
+        ]
+        assert Resumption.objects.count() == 1
+
+    @pytest.mark.parametrize("_round", range(3))
+    def test_a_new_halt_is_never_resumed_with_the_old(self, _round: int, at: datetime) -> None:
+        token, proposal, approver = self.shut(at)
+
+        at_once(
+            partial(self.resume, proposal, approver, at + MINUTE),
+            partial(self.halt, token, at + MINUTE),
+        )
+
+        newest = Hold.objects.order_by("placed_at", "id").last()
+        assert newest is not None
+        assert newest.released_at is None
+        with pytest.raises(GateClosed), transaction.atomic():
+            gate.require_open(scopes=[(ScopeKind.PROGRAM, token.program_id)])
+
+    @pytest.mark.parametrize("_round", range(3))
+    def test_a_run_that_opens_a_hold_and_an_approval_never_both(
+        self, _round: int, at: datetime
+    ) -> None:
+        token, deployment, _ = reserves.backed_token(Decimal(1000), at=at)
+        chain.event(deployment, sender=parties.evm_address(), seen_at=at)
+        scopes = [(ScopeKind.PROGRAM, token.program_id), (ScopeKind.TOKEN, token.pk)]
+        order: list[str] = []
+
+        def approve() -> None:
+            with transaction.atomic():
+                gate.require_open(scopes=scopes)
+                order.append("approved")
+
+        def run() -> None:
+            reconcile(token.program, at)
+            order.append("shut")
+
+        refusals = at_once(approve, run)
+
+        if isinstance(refusals[0], DomainError):
+            assert isinstance(refusals[0], GateClosed)
+        else:
+            assert order == ["approved", "shut"]
+        with pytest.raises(GateClosed):
+            approve()
+
+
+def at_once(*works: Callable[[], object]) -> list[object]:
+    """Do all of `works` at the same time; return what each returned, or how it was refused."""
+    start = Barrier(len(works), timeout=PATIENCE_SECONDS)
+
+    def outcome(work: Callable[[], object]) -> object:
+        try:
+            start.wait()
+            return work()
+        except DomainError as refusal:
+            return refusal
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        futures = [pool.submit(outcome, work) for work in works]
+        return [future.result(PATIENCE_SECONDS) for future in futures]
