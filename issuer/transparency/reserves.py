@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Prefetch, QuerySet
 
 from issuer.attestation.models import Attestation
 from issuer.attestation.selectors import OUT
@@ -17,7 +17,7 @@ from issuer.instruments.models import Token
 from issuer.parties.models import Program
 from issuer.reconciliation.history import History, history_of, standing_since
 from issuer.reconciliation.models import Break, Run
-from issuer.reconciliation.states import BreakState
+from issuer.reconciliation.states import BreakState, Severity
 from issuer.reserves.cover import SEVERITY, Cover, CoverStatus
 from issuer.reserves.figures import DeploymentFigures, Excluded, TokenFigures
 from issuer.reserves.gates import holds_on
@@ -37,6 +37,12 @@ class TokenReserves:
     cover: Cover
     holds: tuple[Hold, ...]
     since: datetime | None
+    breaks: tuple[Break, ...]
+
+    @property
+    def grave_breaks(self) -> tuple[Break, ...]:
+        """What happened, where the answer is bad or a gate is shut because of it."""
+        return tuple(one for one in self.breaks if one.severity == Severity.CRITICAL)
 
     @property
     def gate(self) -> GateState:
@@ -109,6 +115,19 @@ class PublicReserves:
         return tuple(reserves for reserves in self.tokens if reserves.alarming)
 
     @property
+    def alarm_title(self) -> str:
+        """The worst of it in a few words."""
+        statuses = {reserves.cover.status for reserves in self.tokens}
+        if CoverStatus.SHORT in statuses:
+            return "Fewer shares are held than are owed"
+        if CoverStatus.UNKNOWN in statuses:
+            return "It is not known whether every token is covered"
+        gates = {reserves.gate for reserves in self.tokens}
+        if GateState.HALTED in gates:
+            return "Issuance and redemption are halted"
+        return "Read this first"
+
+    @property
     def chains_as_of(self) -> datetime | None:
         """The oldest block that a figure rests on."""
         snapshots = (one.snapshot for row in self.tokens for one in row.figures.deployments)
@@ -145,6 +164,11 @@ def public_reserves(*, at: datetime) -> PublicReserves:
     holds = holds_on(tokens)
     since = standing_since({token_id: cover.status for token_id, cover in covers.items()})
     reconciled_at = _reconciled_at({token.program_id for token in tokens})
+    breaks = tuple(
+        Break.objects.filter(state=BreakState.OPEN)
+        .select_related("token")
+        .order_by("opened_at", "id")
+    )
     due = timedelta(minutes=settings.RECONCILIATION_DUE_MINUTES)
     return PublicReserves(
         tokens=tuple(
@@ -154,14 +178,11 @@ def public_reserves(*, at: datetime) -> PublicReserves:
                 cover=covers[token.pk],
                 holds=tuple(holds[token.pk]),
                 since=since.get(token.pk),
+                breaks=tuple(one for one in breaks if one.token_id == token.pk),
             )
             for token in tokens
         ),
-        breaks=tuple(
-            Break.objects.filter(state=BreakState.OPEN)
-            .select_related("token")
-            .order_by("opened_at", "id")
-        ),
+        breaks=breaks,
         attestations=tuple(published_attestations()),
         history=history_of(tokens, at=at),
         reconciled_at=reconciled_at,
@@ -173,8 +194,15 @@ def published_attestations() -> QuerySet[Attestation]:
     """Return the statements that were published, newest first, without their content."""
     return (
         Attestation.objects.filter(state__in=OUT)
-        .select_related("program")
-        .defer("content", "document")
+        .select_related("program", "corrects")
+        .defer("content", "document", "corrects__content", "corrects__document")
+        .prefetch_related(
+            Prefetch(
+                "corrections",
+                Attestation.objects.filter(state__in=OUT).defer("content", "document"),
+                to_attr="published_corrections",
+            )
+        )
         .order_by("-published_at", "-id")
     )
 

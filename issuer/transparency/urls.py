@@ -6,6 +6,7 @@ from issuer.transparency import views
 
 urlpatterns = [
     path("", views.reserves, name="reserves"),
+    path("attestations/<slug:program>/<int:sequence>/", views.attestation, name="attestation"),
     path(
         "attestations/<slug:program>-<int:sequence>.zip",
         views.package,

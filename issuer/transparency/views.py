@@ -59,6 +59,20 @@ def reserves(request: HttpRequest) -> HttpResponse:
     return render(request, "transparency/reserves.html", {"page": page})
 
 
+@public(max_age=PAGE_AGE)
+def attestation(request: HttpRequest, program: str, sequence: int) -> HttpResponse:
+    """One statement: what it says in short, what became of it, its files and how to check it."""
+    found = _published(program, sequence)
+    context = {
+        "attestation": found,
+        "document": attestations.content_of(found),
+        "successor": found.successors.filter(state__in=attestations.OUT).first(),
+        "files": found.exhibits.defer("content").order_by("name"),
+        "at": clock.now(),
+    }
+    return render(request, "transparency/attestation.html", context)
+
+
 @public(max_age=FILE_AGE)
 def exhibit(_request: HttpRequest, program: str, sequence: int, name: str) -> HttpResponse:
     """One file of a published package, byte for byte."""

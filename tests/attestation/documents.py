@@ -110,6 +110,10 @@ def mint(tokens: str, state: str = "OPEN", *reasons: str) -> Document:
     return {"state": state, "headroom": headroom, "reasons": list(reasons)}
 
 
+def low(coverage_bp: int, at: str) -> Document:
+    return {"coverageBp": coverage_bp, "at": at, "cause": "BOOKS", "ref": "issuance/K-1042"}
+
+
 def open_break(code: str, symbol: str, severity: str, qty: str | None, action: str) -> Document:
     return {
         "id": f"0192f0c1-{code.lower()}-{symbol.lower()}",

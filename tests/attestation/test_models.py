@@ -67,6 +67,35 @@ class TestAttestation:
         with refused_by("attestation_status_known"):
             another(frozen, status="FINE")
 
+    def test_its_kind_is_known(self, frozen: Attestation) -> None:
+        with refused_by("attestation_kind_known"):
+            another(frozen, kind="FANCY")
+
+    def test_a_correction_says_what_and_why(self, frozen: Attestation) -> None:
+        for columns in (
+            {"kind": "CORRECTION"},
+            {"kind": "CORRECTION", "corrects": frozen},
+            {"kind": "CORRECTION", "correction_reason": "A typing error."},
+            {"corrects": frozen},
+            {"correction_reason": "A typing error."},
+        ):
+            with refused_by("attestation_correction_names_what_and_why"):
+                another(frozen, **columns)
+
+    def test_is_corrected_once(self, frozen: Attestation, at: datetime) -> None:
+        columns = {
+            "kind": "CORRECTION",
+            "corrects": frozen,
+            "correction_reason": "A typing error.",
+            "state": "SUPERSEDED",
+            "published_at": at,
+        }
+        said = out(APPROVED.replace(b"SCHEDULED", b"CORRECTION"), **columns)
+        second = another(frozen, sequence=2, previous=frozen, **said)
+
+        with refused_by("attestation_corrected_once"):
+            another(frozen, sequence=3, previous=second, **said)
+
     def test_its_sequence_is_taken_once(self, frozen: Attestation, at: datetime) -> None:
         with refused_by("attestation_sequence_once_per_program"):
             another(frozen, state="SUPERSEDED", published_at=at, **out())

@@ -433,3 +433,39 @@ class TestRegisterKey:
             )
 
         assert StatementKey.objects.count() == 1
+
+
+class TestProposeCorrection:
+    def test_names_what_it_corrects_and_why(self, world: make.World, at: datetime) -> None:
+        wrong = make.published(world, at=at)
+
+        correction = make.corrected(wrong, world, at=at + timedelta(minutes=1))
+
+        document = selectors.content_of(correction)
+        wrong.refresh_from_db()
+        assert (correction.kind, correction.corrects) == ("CORRECTION", wrong)
+        assert document["kind"] == "CORRECTION"
+        assert document["supersedes"] == {
+            "sequence": 1,
+            "sha256": wrong.sha256,
+            "reason": "The custodian restated its position.",
+        }
+        assert wrong.state == AttestationState.SUPERSEDED
+        assert selectors.package_files(wrong)
+
+    def test_is_made_once(self, world: make.World, at: datetime) -> None:
+        wrong = make.published(world, at=at)
+        make.corrected(wrong, world, at=at + timedelta(minutes=1))
+
+        with pytest.raises(errors.AttestationCorrected):
+            make.corrected(wrong, world, at=at + timedelta(minutes=2))
+
+        assert Attestation.objects.count() == 2
+
+    def test_is_of_what_was_published(self, world: make.World, at: datetime) -> None:
+        frozen = make.frozen(world, at=at)
+
+        with pytest.raises(errors.AttestationNotPublished):
+            make.corrected(frozen, world, at=at + timedelta(minutes=1))
+
+        assert Attestation.objects.count() == 1

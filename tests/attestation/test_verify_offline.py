@@ -533,7 +533,7 @@ class TestEveryFigure:
         assert packages.failures(packages.signed(document)) != []
 
     def test_is_meant(self) -> None:
-        assert len(ALL_FIGURES) == 171
+        assert len(ALL_FIGURES) == 168
 
 
 class TestSequence:
@@ -587,6 +587,72 @@ class TestSequence:
 
         named = "sequence: previous attestation.json: expected a statement"
         assert [line for line in found if line.startswith(named)]
+
+    def _after(
+        self, make: Callable[[Any, str], Any], change: Callable[[Any], object] = lambda _: None
+    ) -> list[str]:
+        """Return what the checker says of the statement after the good one."""
+        earlier = packages.good()
+        sha256 = hashlib.sha256(earlier["attestation.json"]).hexdigest()
+        document = packages.changed(change, lambda: make(documents.covered(), sha256))
+        return packages.failures(packages.signed(document), previous=earlier)
+
+    def test_an_event_needs_nobody(self) -> None:
+        assert self._after(documents.event) == []
+
+    def test_an_event_is_no_better_than_the_one_before(self) -> None:
+        earlier = documents.following(documents.covered(), "0" * 64)
+        earlier["tokens"][2]["status"] = "SHORT"
+        earlier["tokens"][2]["mint"]["headroom"][0] |= {"state": "HALTED", "tokens": "0"}
+        report = verify_offline.Report()
+        report.group("sequence", "no better")
+
+        verify_offline._check_no_better(documents.covered(), earlier, report)
+
+        assert report.groups[-1][2] == [
+            "TSLAx status: expected no better than SHORT, found COVERED",
+            f"TSLAx mint on {documents.CHAIN}: expected no wider than HALTED, found OPEN",
+            f"TSLAx mint on {documents.CHAIN}: expected at most 0, found 50.376543210987654322",
+        ]
+
+    def test_an_event_extends_nothing(self) -> None:
+        found = self._after(documents.event, _set("validUntil", "2026-11-24T02:00:01Z"))
+
+        assert [line for line in found if "sequence: validUntil" in line]
+
+    def test_an_event_is_approved_by_nobody(self) -> None:
+        somebody = [{"role": "Approver", "ref": "somebody", "at": documents.PUBLISHED}]
+        found = self._after(documents.event, _set("controls/approvedBy", somebody))
+
+        assert [line for line in found if "approval: approvers" in line]
+
+    def test_a_correction_names_an_earlier_statement(self) -> None:
+        assert self._after(documents.correction) == []
+
+    @pytest.mark.parametrize(
+        ("path", "value"), [("supersedes/sequence", 2), ("supersedes/sha256", "0" * 64)]
+    )
+    def test_a_correction_names_no_other(self, path: str, value: Any) -> None:
+        found = self._after(documents.correction, _set(path, value))
+
+        assert [line for line in found if "sequence: supersedes" in line]
+
+    def test_an_unresolved_break_shows_in_no_figure(self) -> None:
+        def unresolved(document: Any) -> None:
+            gone = documents.open_break("SUP-OVER", "AAPLx", "CRITICAL", "5", "Halted")
+            document["breaks"].append(gone | {"status": "UNRESOLVED"})
+
+        def still_open(document: Any) -> None:
+            unresolved(document)
+            document["breaks"][-1]["status"] = "OPEN"
+
+        good = packages.signed(packages.changed(unresolved))
+        bad = packages.signed(packages.changed(still_open))
+
+        assert packages.failures(good) == []
+        assert packages.failures(bad) == [
+            "arithmetic: AAPLx break SUP-OVER: expected nothing, found 5"
+        ]
 
     def test_an_unknown_statement_extends_nothing(self) -> None:
         earlier = packages.good()

@@ -2,7 +2,7 @@ import hashlib
 import io
 import json
 import zipfile
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
+from issuer.attestation.models import Attestation
 from issuer.attestation.package import verify_offline
 from issuer.gate.models import GateState, ScopeKind
 from issuer.instruments.models import Security
@@ -44,7 +45,32 @@ class TestReserves:
         assert '<data class="figure" value="10033">100.33 %</data>' in page
         assert deployment.address in page
         assert account.reference not in page  # the number of an account is nobody's business
-        assert 'role="alert"' not in page
+
+    def test_says_nothing_first_while_all_is_well(self, client: Client, at: datetime) -> None:
+        world = make_attestation.world(at=at)
+        reconciliation.run(world.program, at=at)
+
+        assert 'role="alert"' not in text_of(client)
+
+    def test_says_what_happened_and_that_it_is_stated(self, client: Client, at: datetime) -> None:
+        world = make_attestation.world(at=at - timedelta(minutes=2))
+        make_attestation.published(world, at=at - timedelta(minutes=2))
+        taken_at = at - timedelta(minutes=1)
+        thief = chain.event(world.deployment, base_units=5 * 10**18, seen_at=taken_at)
+        chain.snapshot(
+            world.deployment,
+            total_supply_base_units=605 * 10**18,
+            block_number=thief.block_number + 1,
+            taken_at=taken_at,
+        )
+        event = make_attestation.event(world, at=at)
+        make_attestation.signed_and_published(event, at=at)
+
+        page = text_of(client)
+
+        assert "Fewer shares are held than are owed" in page
+        assert "A mint that nobody approved" in page
+        assert f"/attestations/{world.program.code}/2/" in page
 
     def test_is_empty_in_words_before_there_is_a_token(self, client: Client) -> None:
         page = text_of(client)
@@ -198,6 +224,61 @@ class TestFiles:
         folder = f"/attestations/{attestation.program.code}-1"
 
         assert client.get(f"{folder}/other.json").status_code == 404
+
+
+class TestAttestation:
+    def address(self, attestation: Attestation) -> str:
+        return f"/attestations/{attestation.program.code}/{attestation.sequence}/"
+
+    def page(self, client: Client, attestation: Attestation) -> str:
+        response = client.get(self.address(attestation))
+        assert response.status_code == 200
+        return " ".join(response.content.decode().split())
+
+    def test_says_what_it_says(self, client: Client, at: datetime) -> None:
+        attestation = make_attestation.published(make_attestation.world(at=at), at=at)
+
+        page = self.page(client, attestation)
+
+        name = f"{attestation.program.code}-1".upper()
+        assert f"<h1>Attestation {name}</h1>" in page
+        assert "Scheduled. Two persons approved it." in page
+        assert attestation.sha256 in page
+        assert f"/attestations/{attestation.program.code}-1/statement.pdf" in page
+        assert f"/attestations/{attestation.program.code}-1.zip" in page
+        assert "verify_offline.py DIR --keys keys.json" in page
+        assert 'class="alarm"' not in page
+        assert len(page.encode()) < 100_000
+
+    def test_says_that_nobody_approved_an_event(self, client: Client, at: datetime) -> None:
+        world = make_attestation.world(at=at)
+        first = make_attestation.published(world, at=at)
+        later = at + timedelta(minutes=1)
+        chain.snapshot(world.deployment, total_supply_base_units=605 * 10**18, taken_at=at)
+        event = make_attestation.event(world, at=later)
+        make_attestation.signed_and_published(event, at=later)
+
+        assert "Nobody approved it" in self.page(client, event)
+        followed = self.page(client, first)
+        assert "This is not the present" in followed
+        assert self.address(event) in followed
+
+    def test_a_corrected_one_stays_and_says_so(self, client: Client, at: datetime) -> None:
+        world = make_attestation.world(at=at)
+        wrong = make_attestation.published(world, at=at)
+        correction = make_attestation.corrected(wrong, world, at=at + timedelta(minutes=1))
+
+        page = self.page(client, wrong)
+
+        assert "This statement is corrected" in page
+        assert "corrects it: The custodian restated its position." in page
+        assert "It corrects" in self.page(client, correction)
+        assert "corrected by 2" in text_of(client)
+
+    def test_is_there_once_it_is_published(self, client: Client, at: datetime) -> None:
+        attestation = make_attestation.frozen(make_attestation.world(at=at), at=at)
+
+        assert client.get(self.address(attestation)).status_code == 404
 
 
 class TestKeys:

@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.cache import get_conditional_response
@@ -22,9 +22,17 @@ from issuer.api.views import ApiView, page_of
 from issuer.attestation import selectors
 from issuer.attestation.models import Attestation
 from issuer.attestation.package import verify_offline
-from issuer.attestation.states import AttestationState
+from issuer.attestation.states import AttestationKind, AttestationState
 from issuer.foundation import canonical
 from issuer.reserves.cover import CoverStatus
+
+
+class SupersededOutput(serializers.Serializer):
+    """The statement whose figures a correction replaces; it stays as it was published."""
+
+    sequence = serializers.IntegerField()
+    sha256 = serializers.CharField(help_text="Of its document.")
+    reason = serializers.CharField()
 
 
 class AttestationOutput(serializers.Serializer):
@@ -33,12 +41,21 @@ class AttestationOutput(serializers.Serializer):
     id = serializers.UUIDField()
     program = serializers.CharField()
     sequence = serializers.IntegerField(help_text="1, 2, 3, … per program, without a gap.")
+    kind = serializers.ChoiceField(
+        AttestationKind.choices,
+        help_text="Nobody approves an EVENT; it is no better than the one before in any token.",
+    )
+    supersedes = SupersededOutput(allow_null=True, help_text="Of a CORRECTION, and else null.")
+    corrected_by = serializers.IntegerField(
+        allow_null=True, help_text="The sequence of the correction of this one, if there is one."
+    )
     state = serializers.ChoiceField(AttestationState.choices)
     status = serializers.ChoiceField(CoverStatus.choices)
     as_of = serializers.DateTimeField()
     valid_until = serializers.DateTimeField(help_text="Do not rely on it after this.")
     published_at = serializers.DateTimeField()
     sha256 = serializers.CharField(help_text="Of the document.")
+    permalink = serializers.URLField(help_text="The page of this statement, for people.")
     document = serializers.URLField(help_text="Canonical JSON (RFC 8785), as it was signed.")
     pdf = serializers.URLField()
     package = serializers.URLField(help_text="ZIP with everything that a check needs.")
@@ -144,10 +161,12 @@ class AttestationPackage(FileView):
 
 
 def _published() -> QuerySet[Attestation]:
+    correction = Attestation.objects.filter(corrects=OuterRef("pk"), state__in=selectors.OUT)
     return (
         Attestation.objects.filter(state__in=selectors.OUT)
-        .select_related("program")
-        .defer("content", "document")
+        .select_related("program", "corrects")
+        .defer("content", "document", "corrects__content", "corrects__document")
+        .annotate(corrected_by=Subquery(correction.order_by().values("sequence")[:1]))
     )
 
 
@@ -168,12 +187,24 @@ def _document(attestation: Attestation, request: Request) -> dict[str, Any]:
         "id": str(attestation.pk),
         "program": attestation.program.code,
         "sequence": attestation.sequence,
+        "kind": attestation.kind,
+        "supersedes": None
+        if attestation.corrects is None
+        else {
+            "sequence": attestation.corrects.sequence,
+            "sha256": attestation.corrects.sha256,
+            "reason": attestation.correction_reason,
+        },
+        "corrected_by": getattr(attestation, "corrected_by", None),
         "state": AttestationState(attestation.state).value,
         "status": attestation.status,
         "as_of": canonical.timestamp(attestation.as_of),
         "valid_until": canonical.timestamp(attestation.valid_until),
         "published_at": canonical.timestamp(attestation.published_at),
         "sha256": attestation.sha256,
+        "permalink": request.build_absolute_uri(
+            reverse("attestation", args=[attestation.program.code, attestation.sequence])
+        ),
         "document": address("attestation-document"),
         "pdf": address("attestation-pdf"),
         "package": address("attestation-package"),

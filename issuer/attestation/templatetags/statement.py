@@ -1,12 +1,26 @@
 """How figures of a statement are written for people: every digit, in groups of three."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django import template
 
+from issuer.attestation.period_low import Cause
+from issuer.attestation.states import AttestationKind
+
 register = template.Library()
 
+#: What the lowest cover of a period is said to come from.
+CAUSES: Final[Mapping[Cause, str]] = {
+    Cause.CHAIN: "Tokens minted or burned by others than the issuer",
+    Cause.STATEMENT: "A custodian's statement",
+    Cause.SPLIT: "Another number of shares per token",
+    Cause.OWN_ADDRESS: "Tokens moved into or out of the issuer's own addresses",
+    Cause.BOOKS: "A posting",
+    Cause.RECONCILIATION: "Found by a reconciliation",
+    Cause.OPENING: "It was so from the beginning of the period",
+}
 MINUS = "\u2212"
 NOT_KNOWN = "not known"
 
@@ -56,6 +70,18 @@ def age(since: str | None, as_of: str) -> str:
         if seconds >= length:
             return f"{seconds // length} {unit}"
     return f"{max(seconds, 0)} s"
+
+
+@register.filter
+def kind_of_statement(kind: str) -> str:
+    """Write why a statement was made."""
+    return str(AttestationKind(kind).label) if kind in AttestationKind.values else words(kind)
+
+
+@register.filter
+def cause_of_low(cause: str) -> str:
+    """Write what brought the lowest cover of a period about."""
+    return CAUSES[Cause(cause)]
 
 
 @register.filter
