@@ -68,7 +68,8 @@ def deployment() -> Deployment:
 @pytest.fixture
 def propose(deployment: Deployment, officer: Actor) -> Propose:
     def propose(kind: IntentKind, **terms: Any) -> ContractAct:
-        given = {"deployments": [deployment], "reason": "A reason.", "actor": officer} | terms
+        given: dict[str, Any] = {"deployments": [deployment], "reason": "A reason."}
+        given |= {"actor": officer} | terms
         return services.propose_act(kind=kind, at=acts.AT, **given)
 
     return propose
@@ -329,11 +330,11 @@ class TestWhoSignsAfterAnAct:
     """Granting appoints and revoking retires, in the transaction of the second person."""
 
     def revoke(self, deployment: Deployment, account: str) -> ContractAct:
-        terms = {"role": MINTER, "account": account}
+        terms: dict[str, Any] = {"role": MINTER, "account": account}
         return acts.act([deployment], kind=IntentKind.REVOKE_ROLE, **terms)
 
     def grant(self, deployment: Deployment, account: str) -> ContractAct:
-        terms = {"role": MINTER, "account": account}
+        terms: dict[str, Any] = {"role": MINTER, "account": account}
         return acts.act([deployment], kind=IntentKind.GRANT_ROLE, **terms)
 
     def test_is_nobody_once_the_role_of_the_one_in_use_is_revoked(
@@ -360,7 +361,7 @@ class TestWhoSignsAfterAnAct:
         self, deployment: Deployment
     ) -> None:
         account = make.signer_account(deployment.network)
-        terms = {"role": SignerPurpose.BURNER, "account": account.address}
+        terms: dict[str, Any] = {"role": SignerPurpose.BURNER, "account": account.address}
 
         acts.confirm(acts.act([deployment], kind=IntentKind.REVOKE_ROLE, **terms))
 
@@ -657,7 +658,7 @@ class TestFailAct:
 class TestSelectors:
     def test_know_what_of_a_mint_was_seized(self, deployment: Deployment, at: datetime) -> None:
         event = make.event(deployment, base_units=5 * ONE)
-        terms = {"account": parties.evm_address(), "remedied_event": event}
+        terms: dict[str, Any] = {"account": parties.evm_address(), "remedied_event": event}
         seize = IntentKind.SEIZE
         acts.act([deployment], kind=seize, state=ActState.DONE, base_units=2 * ONE, **terms)
         acts.act([deployment], kind=seize, state=ActState.SENT, base_units=ONE, **terms)

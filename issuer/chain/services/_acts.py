@@ -177,7 +177,7 @@ def sign_call(
 def note_refusal(call_id: UUID, *, reason: str, actor: Actor, at: datetime) -> ContractCall:
     """Record why a contract would not take a call when it was asked; it is asked again."""
     call, _ = _lock_call(call_id)
-    if call.intent_id is None and call.refusal != reason[:REASON_LENGTH]:
+    if call.intent is None and call.refusal != reason[:REASON_LENGTH]:
         call.refusal = reason[:REASON_LENGTH]
         call.save(update_fields=["refusal"])
         audit.record("contract_call.refuse", subject=call, actor=actor, at=at, reason=reason)
