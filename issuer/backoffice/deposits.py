@@ -185,7 +185,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "title": "Deposits",
-        "opts": Deposit._meta,
+        "model_opts": Deposit._meta,
         "now": clock.now(),
         "waiting": rows[: len(waiting)],
         "others": rows[len(waiting) :],
