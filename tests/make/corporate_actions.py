@@ -41,10 +41,14 @@ def stock_split(
     )
 
 
+def officer() -> Actor:
+    """Return somebody who may announce and propose."""
+    return people.staff_actor(Role.OPERATIONS_OFFICER)
+
+
 def confirmed(stock_split_: StockSplit, *, at: datetime) -> StockSplit:
     """Have two persons agree on an announced split."""
-    officer = people.staff_actor(Role.OPERATIONS_OFFICER)
-    proposal = services.propose_confirmation(stock_split_.pk, actor=officer, at=at)
+    proposal = services.propose_confirmation(stock_split_.pk, actor=officer(), at=at)
     approver = people.staff_actor(Role.APPROVER)
     return services.confirm(
         stock_split_.pk, payload_hash=proposal.payload_hash, actor=approver, at=at
@@ -53,9 +57,8 @@ def confirmed(stock_split_: StockSplit, *, at: datetime) -> StockSplit:
 
 def canceled(stock_split_: StockSplit, *, at: datetime) -> StockSplit:
     """Have two persons call a split off that was agreed on."""
-    officer = people.staff_actor(Role.OPERATIONS_OFFICER)
     services.propose_cancellation(
-        stock_split_.pk, reason="The company called it off.", actor=officer, at=at
+        stock_split_.pk, reason="The company called it off.", actor=officer(), at=at
     )
     proposal = selectors.proposal_of(stock_split_)
     assert proposal is not None

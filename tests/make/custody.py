@@ -10,6 +10,7 @@ from issuer.custody import csv_statement, selectors, services
 from issuer.custody.models import CustodyAccount, Purpose, SettlementInstruction, Statement
 from issuer.custody.readers import StatementDocument, StatementLine
 from issuer.foundation import actors
+from issuer.foundation.identifiers import uuid7
 from issuer.instruments import chart
 from issuer.instruments.models import Token
 from issuer.ledger import selectors as books
@@ -111,6 +112,27 @@ def instruction(
         trade_date=at.date(),
         settlement_date=settlement_date or at.date(),
         delivering_party="A broker",
+        actor=actors.system("make"),
+        at=at,
+    )
+
+
+def delivery(
+    account_: CustodyAccount,
+    quantity: Decimal,
+    *,
+    at: datetime,
+    settlement_date: date | None = None,
+    request_id: UUID | None = None,
+) -> SettlementInstruction:
+    """Return an instruction of `at` to deliver shares that are owed for burned tokens."""
+    return services.instruct_delivery(
+        account=account_,
+        request_id=request_id or uuid7(),
+        quantity=quantity,
+        trade_date=at.date(),
+        settlement_date=settlement_date or at.date(),
+        receiving_party="A broker",
         actor=actors.system("make"),
         at=at,
     )
