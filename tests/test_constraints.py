@@ -19,9 +19,19 @@ from issuer.events import services as events
 from issuer.foundation import actors
 from issuer.foundation.append_only import MakeAppendOnly
 from issuer.kyc import services as kyc_services
-from issuer.primary_market.states import IssuanceState
+from issuer.primary_market.states import IssuanceState, RedemptionState
 from issuer.reconciliation.models import Item, Line
-from tests.make import attestation, chain, chain_acts, kyc, ledger, parties, people, primary_market
+from tests.make import (
+    attestation,
+    chain,
+    chain_acts,
+    kyc,
+    ledger,
+    parties,
+    people,
+    primary_market,
+    redemptions,
+)
 from tests.make import reconciliation as reconciled
 from tests.violations import refused_by
 
@@ -162,6 +172,10 @@ def make_act() -> None:
     chain_acts.act(state=ActState.APPROVED)
 
 
+def make_redemption() -> None:
+    redemptions.redemption(state=RedemptionState.AWAITING_TOKENS, at=AT)
+
+
 def make_run() -> None:
     world = attestation.world(at=AT)
     reconciled.run(world.program, at=AT)
@@ -194,6 +208,7 @@ MAKERS: dict[Callable[[], object], Iterable[str]] = {
         "custody_statement",
         "primary_market_issuancetransition",
     ],
+    make_redemption: ["primary_market_redemptiontransition"],
     make_run: [
         "reconciliation_item",
         "reconciliation_line",

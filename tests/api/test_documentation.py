@@ -62,20 +62,24 @@ class TestSchema:
         assert sorted(operation["operationId"] for _, operation in operations(schema)) == [
             "bind_wallet",
             "cancel_issuance",
+            "cancel_redemption",
             "challenge_wallet",
             "get_attestation",
             "get_attestation_document",
             "get_attestation_package",
             "get_attestation_pdf",
             "get_issuance",
+            "get_redemption",
             "get_reserves",
             "get_token",
             "list_attestations",
             "list_issuances",
+            "list_redemptions",
             "list_reserves",
             "list_tokens",
             "list_wallets",
             "request_issuance",
+            "request_redemption",
         ]
 
     def test_names_the_problems_of_every_operation(self, schema: dict[str, Any]) -> None:

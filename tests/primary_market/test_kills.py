@@ -72,17 +72,19 @@ def run(stock: Stock) -> None:
     tasks.advance_requests()
 
 
-def run_and_die(stock: Stock, *, before: Callable[[str], bool]) -> int:
+def run_and_die(
+    stock: Stock, *, before: Callable[[str], bool], run: Callable[[Stock], None] = run
+) -> int:
     """Run in a process that is killed before the first statement of a kind; return its exit."""
     connections.close_all()  # or both processes would talk through one
     child = os.fork()
     if child == 0:
-        die_before(stock, before)
+        die_before(stock, before, run)
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status)
 
 
-def die_before(stock: Stock, before: Callable[[str], bool]) -> None:
+def die_before(stock: Stock, before: Callable[[str], bool], run: Callable[[Stock], None]) -> None:
     """Be the process that dies; nothing of it outlives this function."""
 
     def watch(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:

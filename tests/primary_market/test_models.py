@@ -68,8 +68,6 @@ class TestIssuanceRequest:
         "columns",
         [
             {"quantity": Decimal(601)},
-            {"shares": Decimal(1)},
-            {"multiplier": Decimal(2)},
             {"client_reference": "other"},
             {"expires_at": AT},
             {"requested_by": "SYSTEM:somebody"},
@@ -79,6 +77,14 @@ class TestIssuanceRequest:
         request = primary_market.issuance(market)
 
         assert refusal_of(request, **columns) == "issuance_terms_unchangeable"
+
+    @pytest.mark.parametrize("columns", [{"shares": Decimal(1)}, {"multiplier": Decimal(2)}])
+    def test_issuance_requoted_with_a_booked_split(
+        self, market: Market, columns: dict[str, Any]
+    ) -> None:
+        request = primary_market.issuance(market)
+
+        assert refusal_of(request, **columns) == "issuance_requoted_with_a_booked_split"
 
     def test_issuance_never_deleted(self, market: Market) -> None:
         request = primary_market.issuance(market)

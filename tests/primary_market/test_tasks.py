@@ -20,7 +20,7 @@ from issuer.primary_market.states import IssuanceState
 from tests.fakes.chain import FakeChain
 from tests.make import chain, gate, primary_market
 from tests.make import parties as make_parties
-from tests.make.chain import MINTER_KEY
+from tests.make.chain import SIGNER_KEYS, signer_account
 from tests.make.primary_market import Market
 from tests.primary_market.assertions import holds_of
 
@@ -42,7 +42,8 @@ def node(market: Market, settings: Settings, monkeypatch: pytest.MonkeyPatch) ->
     node.deploy(market.deployment.address)
     settings.CELERY_TASK_ALWAYS_EAGER = True
     settings.NETWORKS = {market.deployment.network.caip2: {"rpc_urls": ["http://127.0.0.1:1"]}}
-    settings.MINTER_KEYS = {market.deployment.network.caip2: MINTER_KEY}
+    settings.SIGNER_KEYS = {market.deployment.network.caip2: SIGNER_KEYS}
+    signer_account(market.deployment.network)
     monkeypatch.setattr(registry, "_chain", lambda *_: node)
     return node
 
