@@ -16,6 +16,7 @@ from issuer.attestation.states import AttestationKind
 from issuer.attestation.token_part import TokenPart, second_of
 from issuer.foundation import calendars, canonical
 from issuer.foundation.quantities import to_text
+from issuer.gate import selectors as gates
 from issuer.gate.models import Hold, ScopeKind
 from issuer.instruments.models import Network
 from issuer.parties.models import Custodian, LegalEntity
@@ -296,13 +297,18 @@ def _halts(sources: Sources) -> list[dict[str, Any]]:
     """Return the holds of the period that concern the program, each once, oldest first."""
     concerning = {hold.pk: hold for part in sources.tokens for hold in part.holds}
     in_order = sorted(concerning.values(), key=lambda hold: (hold.placed_at, hold.pk))
-    return [_halt(hold, sources.run.as_of) for hold in in_order]
+    scopes = [(ScopeKind(hold.scope.kind), hold.scope.subject_id) for hold in in_order]
+    names = gates.scope_names(scopes)
+    return [
+        _halt(hold, f"{scope[0].label} {names[scope]}", sources.run.as_of)
+        for hold, scope in zip(in_order, scopes, strict=True)
+    ]
 
 
-def _halt(hold: Hold, as_of: datetime) -> dict[str, Any]:
+def _halt(hold: Hold, scope: str, as_of: datetime) -> dict[str, Any]:
     over = hold.released_at is not None and hold.released_at <= as_of
     return {
-        "scope": f"{ScopeKind(hold.scope.kind).label} ({hold.get_effect_display().lower()})",
+        "scope": f"{scope} ({hold.get_effect_display().lower()})",
         "from": second_of(hold.placed_at),
         "to": second_of(hold.released_at) if over and hold.released_at else None,
         "reason": hold.reason,

@@ -186,7 +186,7 @@ class TestHalts:
             "reasons": ["A fire in the vault."],
         }
         (halt,) = content["halts"]
-        assert (halt["scope"], halt["to"]) == ("Token (halted)", None)
+        assert (halt["scope"], halt["to"]) == (f"Token {token.symbol} (halted)", None)
         assert token.symbol == content["tokens"][0]["symbol"]
 
     def test_are_listed_when_they_are_over(self, world: make.World, at: datetime) -> None:

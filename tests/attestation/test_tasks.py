@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -12,13 +12,15 @@ from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
 from issuer.attestation import selectors, services, tasks
-from issuer.attestation.errors import SigningKeyUnusable
+from issuer.attestation.errors import EventTakesPeople, SigningKeyUnusable
 from issuer.attestation.models import Attestation, Exhibit, StatementKey
 from issuer.attestation.package import verify_offline
 from issuer.attestation.states import AttestationState
 from issuer.events.models import Event
 from issuer.foundation import actors
+from issuer.parties.models import Program
 from tests.make import attestation as make
+from tests.make import chain, reconciliation
 
 pytestmark = pytest.mark.django_db
 
@@ -124,6 +126,37 @@ class TestPublishReviewed:
         tasks.publish_reviewed()
 
         assert told.ids == sorted([str(reviewed.pk), str(other.pk)])
+
+
+class TestAttestEvents:
+    def test_begins_to_publish_what_got_worse(
+        self, at: datetime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told = Told()
+        monkeypatch.setattr(tasks, "publish_attestation", told)
+        world = make.world(at=at)
+        make.published(world, at=at)
+        chain.snapshot(world.deployment, total_supply_base_units=605 * 10**18, taken_at=at)
+        reconciliation.run(world.program, at=at + timedelta(minutes=1))
+
+        tasks.attest_events()
+        tasks.attest_events()
+
+        event = Attestation.objects.get(kind="EVENT")
+        assert told.ids == [str(event.pk)]
+
+    def test_leaves_to_people_what_takes_people(
+        self, at: datetime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(_program: Program, **_rest: object) -> None:
+            raise EventTakesPeople("TOKx would be better.", tokens="TOKx")
+
+        monkeypatch.setattr(services, "attest_event", refuse)
+        make.world(at=at)
+
+        tasks.attest_events()
+
+        assert not Attestation.objects.exists()
 
 
 class TestRegisterStatementKey:
