@@ -300,8 +300,11 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_NAME_OVERRIDES": {
         "AttestationState": "issuer.attestation.states.AttestationState",
         "CoverStatus": "issuer.reserves.cover.CoverStatus",
+        "DepositState": "issuer.primary_market.states.DepositState",
         "GateState": "issuer.gate.models.GateState",
         "IssuanceState": "issuer.primary_market.states.IssuanceState",
+        "RedemptionState": "issuer.primary_market.states.RedemptionState",
+        "ReturnState": "issuer.primary_market.states.ReturnState",
         "WalletState": "issuer.parties.states.WalletState",
     },
 }
