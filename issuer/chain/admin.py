@@ -12,6 +12,7 @@ from issuer.chain.models import (
     ContractAct,
     ContractActTransition,
     ContractCall,
+    IncomingTransfer,
     IntentTransition,
     NetworkTrouble,
     SignerAccount,
@@ -49,6 +50,19 @@ class ChainEventAdmin(ReadOnlyAdmin, ModelAdmin):
     list_filter = ("kind", "deployment__token", "deployment__network")
     list_select_related = ("deployment__token", "deployment__network")
     search_fields = ("transaction_hash", "address", "request_id")
+    date_hierarchy = "seen_at"
+    ordering = ("-seen_at", "-id")
+    show_full_result_count = False
+
+
+@admin.register(IncomingTransfer)
+class IncomingTransferAdmin(ReadOnlyAdmin, ModelAdmin):
+    """What was sent to redemption addresses, in final blocks."""
+
+    list_display = ("deployment", "base_units", "sender", "recipient", "block_number", "seen_at")
+    list_filter = ("deployment__token", "deployment__network")
+    list_select_related = ("deployment__token", "deployment__network")
+    search_fields = ("transaction_hash", "sender", "recipient")
     date_hierarchy = "seen_at"
     ordering = ("-seen_at", "-id")
     show_full_result_count = False

@@ -28,7 +28,13 @@ def path(row: models.Model, page: str) -> str:
 class TestPages:
     @pytest.fixture
     def rows(self) -> list[models.Model]:
-        return [make.snapshot(), make.event(), make.trouble(), make.intent()]
+        return [
+            make.snapshot(),
+            make.event(),
+            make.incoming_transfer(),
+            make.trouble(),
+            make.intent(),
+        ]
 
     def test_show_every_row_to_an_auditor(self, auditor: Client, rows: list[models.Model]) -> None:
         for row in rows:
