@@ -195,3 +195,35 @@ class TestWorkingDigits:
         assert found == [76, Decimal("12345678901.123456789012345679")]
         assert decimal.getcontext().prec == 76
         assert quantity + least == Decimal("12345678901.123456789012345679")
+
+
+class TestScaled:
+    @pytest.mark.parametrize(
+        ("quantity", "factor", "expected"),
+        [
+            ("602", Fraction(4), "2408"),
+            ("1003.5", Fraction(1, 20), "50.175"),
+            ("3", Fraction(1, 3), "1"),
+            ("1", Fraction(1, 3), None),
+            ("0.000000000000000001", Fraction(1, 2), None),
+        ],
+    )
+    def test_is_exact_or_nothing(
+        self, quantity: str, factor: Fraction, expected: str | None
+    ) -> None:
+        found = quantities.scaled(Decimal(quantity), factor)
+
+        assert found == (None if expected is None else Decimal(expected))
+
+    def test_keeps_to_the_places_that_it_is_given(self) -> None:
+        assert quantities.scaled(Decimal("0.000000001"), Fraction(1, 2), places=9) is None
+        assert quantities.scaled(Decimal("0.000000002"), Fraction(1, 2), places=9) == Decimal(
+            "0.000000001"
+        )
+
+
+class TestScaledRoundedDown:
+    def test_drops_what_18_places_cannot_carry(self) -> None:
+        found = quantities.scaled_rounded_down(Decimal(1), Fraction(1, 3))
+
+        assert found == Decimal("0.333333333333333333")

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 
 from issuer.instruments.models import (
     ControlledAddress,
@@ -13,12 +14,54 @@ from issuer.instruments.models import (
     Multiplier,
     Network,
     Security,
+    Split,
     Token,
 )
 from tests.make import instruments as make
 from tests.violations import refused_by
 
 pytestmark = pytest.mark.django_db
+
+EIGHT = datetime.fromisoformat("2026-11-20T08:00:00+00:00")
+NINE = datetime.fromisoformat("2026-11-20T09:00:00+00:00")
+
+
+def splitting() -> QuerySet[Split]:
+    """A split that was scheduled at eight for nine."""
+    split = make.split(make.token(), effective_at=NINE, at=EIGHT)
+    return Split.objects.filter(pk=split.pk)
+
+
+def redeem_from_nothing_on() -> None:
+    Token.objects.filter(pk=make.token().pk).update(redemption_minimum=0)
+
+
+def split_into_as_many() -> None:
+    splitting().update(shares_after=1)
+
+
+def split_into_none() -> None:
+    splitting().update(shares_after=0)
+
+
+def split_twice_at_once() -> None:
+    splitting().update(token=make.split(make.token(), effective_at=NINE, at=EIGHT).token)
+
+
+def schedule_the_past() -> None:
+    splitting().update(scheduled_at=NINE)
+
+
+def book_before_the_time() -> None:
+    splitting().update(booked_at=EIGHT)
+
+
+def book_what_was_called_off() -> None:
+    splitting().update(booked_at=NINE, cancelled_at=EIGHT)
+
+
+def call_off_what_has_happened() -> None:
+    splitting().update(cancelled_at=NINE)
 
 
 def misspell_the_isin_of_a_security() -> None:
@@ -144,6 +187,14 @@ def give_no_reason() -> None:
         (begin_never, "multiplier_range_has_a_start"),
         (last_for_no_time, "multiplier_range_has_a_start"),
         (apply_two_multipliers_at_once, "multiplier_one_at_a_time_per_deployment"),
+        (redeem_from_nothing_on, "token_redemption_minimum_positive"),
+        (split_into_as_many, "split_changes_the_number_of_shares"),
+        (split_into_none, "split_changes_the_number_of_shares"),
+        (split_twice_at_once, "split_one_pending_per_token"),
+        (schedule_the_past, "split_scheduled_ahead"),
+        (book_before_the_time, "split_booked_once_effective_unless_cancelled"),
+        (book_what_was_called_off, "split_booked_once_effective_unless_cancelled"),
+        (call_off_what_has_happened, "split_cancelled_before_it_was_effective"),
         (declare_an_address_twice, "controlled_address_once_per_network"),
         (invent_a_role, "controlled_address_role_known"),
         (give_no_reason, "controlled_address_says_why"),
