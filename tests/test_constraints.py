@@ -18,6 +18,8 @@ from issuer.chain.states import ActState
 from issuer.events import services as events
 from issuer.foundation import actors
 from issuer.foundation.append_only import MakeAppendOnly
+from issuer.foundation.identifiers import uuid7
+from issuer.gate.models import Resumption, ScopeKind
 from issuer.kyc import services as kyc_services
 from issuer.primary_market.states import IssuanceState, RedemptionState
 from issuer.reconciliation.models import Item, Line
@@ -25,6 +27,7 @@ from tests.make import (
     attestation,
     chain,
     chain_acts,
+    gate,
     kyc,
     ledger,
     parties,
@@ -189,6 +192,10 @@ def make_statement() -> None:
 
 
 #: What makes a row in each table that never changes.
+def make_resumption() -> Resumption:
+    return gate.resumption(gate.hold(ScopeKind.TOKEN, uuid7()).scope)
+
+
 MAKERS: dict[Callable[[], object], Iterable[str]] = {
     make_trail: ["audit_auditevent", "audit_seal", "audit_sealedevent"],
     make_event: ["events_event"],
@@ -209,6 +216,7 @@ MAKERS: dict[Callable[[], object], Iterable[str]] = {
         "primary_market_issuancetransition",
     ],
     make_redemption: ["primary_market_redemptiontransition"],
+    make_resumption: ["gate_resumption"],
     make_run: [
         "reconciliation_item",
         "reconciliation_line",

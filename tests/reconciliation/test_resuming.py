@@ -14,7 +14,7 @@ from issuer.approvals.states import ProposalState
 from issuer.chain import calls, token_contract
 from issuer.chain import services as chain_services
 from issuer.chain.models import TransactionIntent
-from issuer.chain.states import EventKind, IntentState
+from issuer.chain.states import EventKind, IntentState, SignerPurpose
 from issuer.custody.models import CustodyAccount
 from issuer.foundation.actors import Actor
 from issuer.foundation.identifiers import uuid7
@@ -319,7 +319,7 @@ class TestAThief:
         assert refusal.value.facts == {"what": f"CHN-UNK {world.token.symbol} is open."}
         chain_services.retire_signer(
             network=world.deployment.network,
-            purpose=world.signer.purpose,
+            purpose=SignerPurpose.MINTER,
             reason="Stolen.",
             actor=system,
             at=at + 2 * MINUTE,

@@ -173,6 +173,7 @@ class TestACleanWorld:
                 "tokens_outstanding": "0",
                 "shares_owed_on_tokens": "0",
                 "shares_paid_not_minted": "0",
+                "shares_burned_not_delivered": "0",
                 "shares_own": "10",
                 "shares_reserved": "0",
             },
