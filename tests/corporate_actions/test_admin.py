@@ -27,7 +27,7 @@ def act(client: Client, stock_split: StockSplit, name: str, **asked: str) -> str
         "admin:corporate_actions_stocksplit_act", kwargs={"object_id": stock_split.pk, "name": name}
     )
     shown = client.get(page)
-    form = shown.context["form"]  # type: ignore[attr-defined]
+    form = shown.context["form"]
     answer = client.post(page, {**form.initial, **asked}, follow=True)
     stock_split.refresh_from_db()
     return answer.content.decode()

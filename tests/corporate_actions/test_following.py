@@ -171,8 +171,8 @@ class TestBook:
         assert set(books.trial_balance().values()) == {Decimal(0)}
         backed.read_chains(at=at + HOUR)
         after = reserves_of.cover_of(backed.token, at=at + HOUR + SECOND)
-        assert (before.owed, before.held) == (600, 602)
-        assert (after.owed, after.held) == (2400, 2408)
+        assert (before.owed, before.held) == (Decimal(600), Decimal(602))
+        assert (after.owed, after.held) == (Decimal(2400), Decimal(2408))
         assert after.ratio_bps == before.ratio_bps
 
     def test_multiplies_what_is_on_its_way(
@@ -346,7 +346,8 @@ class TestPaired:
     def test_multiplies_every_account_exactly_or_refuses(
         self, debits: list[int], cut: list[int], after: int, before: int
     ) -> None:
-        total, claims = sum(debits), []
+        total = sum(debits)
+        claims: list[int] = []
         for wanted in cut:
             claims.append(min(wanted, total - sum(claims)))
         claims.append(total - sum(claims))

@@ -49,7 +49,7 @@ class TestScheduleSplit:
             at=at,
         )
 
-        assert (str(split), split.factor) == (f"{split.token} 4:1", 4)
+        assert (str(split), split.factor) == (f"{split.token} 4:1", Fraction(4))
         assert multipliers(deployments, at + HOUR - selectors.INSTANT) == [1, Decimal("1.5")]
         assert multipliers(deployments, at + HOUR) == [4, 6]
         event = AuditEvent.objects.get(action="split.schedule")
@@ -74,7 +74,8 @@ class TestScheduleSplit:
         staff: Actor,
         at: datetime,
     ) -> None:
-        terms = {"shares_after": 4, "shares_before": 1, "effective_at": HOUR} | changes
+        terms: dict[str, Any] = {"shares_after": 4, "shares_before": 1, "effective_at": HOUR}
+        terms |= changes
         terms["effective_at"] = at + terms["effective_at"]
 
         with pytest.raises(refusal):
