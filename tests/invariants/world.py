@@ -212,9 +212,10 @@ class World:
         self.missing = missing
 
     def open_instructions(self) -> list[SettlementInstruction]:
-        """Return what the custodian has still to settle."""
+        """Return what the custodian has still to settle by today."""
         unsettled = [InstructionState.INSTRUCTED, InstructionState.FAILED]
-        return list(self.market.account.instructions.filter(state__in=unsettled))
+        instructions = self.market.account.instructions.filter(state__in=unsettled)
+        return list(instructions.filter(settlement_date__lte=self.at.date()))
 
     # --- What staff do
 
