@@ -272,12 +272,17 @@ def _backing_items(
 def _shares_now(figures: TokenFigures, request: IssuanceRequest | RedemptionRequest) -> Decimal:
     """Return the shares of a request, of the kind that there is now.
 
-    Over a split that is not booked, a request has the terms of before it until it is given those
-    of after it.
+    After a split, a request keeps the terms of before it until it is given those of after it:
+    then the splits since it was made are what its multiplier lacks of the one that there is now.
     """
+    factor = Fraction(1)
+    for split in figures.splits:
+        if split.effective_at > request.requested_at:
+            factor *= split.factor
     multipliers = {one.deployment.pk: one.multiplier for one in figures.deployments}
-    current = request.multiplier == multipliers.get(request.deployment_id)
-    return scaled_rounded_down(request.shares, Fraction(1) if current else figures.books_factor)
+    now = multipliers.get(request.deployment_id)
+    old = now is not None and Fraction(request.multiplier) * factor == Fraction(now)
+    return scaled_rounded_down(request.shares, factor if old else Fraction(1))
 
 
 def _with_the_rest(items: list[FoundItem], booked: Decimal) -> list[FoundItem]:

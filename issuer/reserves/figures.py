@@ -20,7 +20,7 @@ from issuer.custody.models import (
 )
 from issuer.custody.states import InstructionState
 from issuer.foundation import quantities
-from issuer.instruments.models import ControlledRole, Deployment, Token
+from issuer.instruments.models import ControlledRole, Deployment, Split, Token
 from issuer.reserves.cover import Cover
 
 _ZERO = Decimal(0)
@@ -179,7 +179,8 @@ class TokenFigures:
 
     `outstanding` whole tokens in the register; the other quantities are whole shares in the
     books, of the kind that there is at `as_of`: `books_factor` of them are one share of those that
-    the books count, which is 1 unless a split is effective and not booked.
+    the books count, which is 1 unless a split is effective and not booked. `splits` are those
+    that are effective, the oldest first.
     """
 
     token: Token
@@ -193,6 +194,7 @@ class TokenFigures:
     burned_not_delivered: Decimal
     own: Decimal
     reserved: Decimal
+    splits: tuple[Split, ...]
     books_factor: Fraction
 
     @property

@@ -129,6 +129,7 @@ class TestARedemption:
             multiplier=Decimal(1),
             shares=Decimal(100),
             burn_intent=intent,
+            requested_at=at,
         )
 
         found = legs(token, undelivered=[redemption], at=at)
@@ -331,14 +332,18 @@ class TestASplit:
             multiplier=Decimal(multiplier),
             shares=Decimal(shares),
             burn_intent=intent,
+            requested_at=at,
         )
         after = at + MINUTE
-        instruments.split(token, effective_at=after, at=at)
+        split = instruments.split(token, effective_at=after, at=at)
+        reserves.supply(deployment, Decimal(500), at=after)
 
-        found = legs(token, undelivered=[redemption], at=after)
-
-        assert found.quantity("C4") == 400
-        assert kinds(found, "C4") == [("REDEMPTION", Decimal(400))]
+        for booked in (False, True):
+            if booked:
+                reserves.split_books(split, at=after)
+            found = legs(token, undelivered=[redemption], at=after)
+            assert found.quantity("C4") == 400
+            assert kinds(found, "C4") == [("REDEMPTION", Decimal(400))]
 
     def test_of_fewer_shares_takes_them_off(self, world: World, at: datetime) -> None:
         token, deployment, _ = world

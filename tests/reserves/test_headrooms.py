@@ -71,6 +71,7 @@ def figures(
         burned_not_delivered=burned,
         own=NONE,
         reserved=reserved,
+        splits=(),
         books_factor=Fraction(1),
     )
 

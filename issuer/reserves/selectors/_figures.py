@@ -97,6 +97,7 @@ def _token_figures(
         burned_not_delivered=owed(chart.shares_burned_not_delivered(token)),
         own=quantities.scaled_rounded_down(own, factor),
         reserved=quantities.scaled_rounded_up(reserved, factor),
+        splits=tuple(split for split in splits if split.effective_at <= at),
         books_factor=factor,
     )
 
