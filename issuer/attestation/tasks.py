@@ -7,11 +7,12 @@ import structlog
 from celery import shared_task
 
 from issuer.attestation import services, signers
-from issuer.attestation.errors import EventTakesPeople, SigningKeyUnusable
+from issuer.attestation.errors import SigningKeyUnusable
 from issuer.attestation.models import Attestation
 from issuer.attestation.states import AttestationState
 from issuer.foundation import clock
 from issuer.foundation.actors import system
+from issuer.foundation.errors import DomainError
 from issuer.parties.models import Program
 
 logger = structlog.get_logger(__name__)
@@ -28,7 +29,8 @@ def attest_events() -> None:
     for program in Program.objects.order_by("pk"):
         try:
             attestation = services.attest_event(program, actor=WATCHER, at=clock.now())
-        except EventTakesPeople as refusal:
+        except DomainError as refusal:
+            # The next round is the next try; the others get their turn.
             logger.warning("event not attested", program=program.code, reason=refusal.detail)
             continue
         if attestation is not None:

@@ -29,7 +29,7 @@ from issuer.reserves.cover import CoverStatus
 from issuer.sandbox.anvil import CAIP2
 from tests.chain.stock import ONE, Stock
 from tests.make import instruments, primary_market
-from tests.make.chain import MINTER_KEY
+from tests.make.chain import SIGNER_KEYS, signer_account
 from tests.make.primary_market import Market
 from tests.primary_market.assertions import holds_of
 
@@ -44,7 +44,7 @@ ROUNDS = 4
 def minting(stock: Stock, settings: Settings) -> Market:
     """A market on a real chain, which has been scanned."""
     settings.NETWORKS = {CAIP2: {"rpc_urls": [stock.anvil.url]}}
-    settings.MINTER_KEYS = {CAIP2: MINTER_KEY}
+    settings.SIGNER_KEYS = {CAIP2: SIGNER_KEYS}
     settings.CELERY_TASK_ALWAYS_EAGER = True
     stock.anvil.finalize()
     market = primary_market.market(
@@ -53,6 +53,7 @@ def minting(stock: Stock, settings: Settings) -> Market:
         wallet_address=stock.account["alice"],
         at=clock.now(),
     )
+    signer_account(market.deployment.network)
     chain_tasks.scan_networks()
     return market
 

@@ -64,7 +64,8 @@ def freeze(
         correction_reason=occasion.reason,
         status=content["status"],
         as_of=run.as_of,
-        valid_until=datetime.fromisoformat(content["validUntil"]),
+        # The document counts in whole seconds, and may end in the one of its cut-off.
+        valid_until=max(datetime.fromisoformat(content["validUntil"]), run.as_of),
         frozen_at=at,
     )
     audit.record(
