@@ -55,19 +55,19 @@ class TestMatchDeposit:
     ) -> None:
         found = deposit(market, Decimal(100))
 
-        assert shown(found) == (DepositState.MATCHED, "", 100)
+        assert shown(found) == (DepositState.MATCHED, "", Decimal(100))
         assert found.redemption == awaiting
-        assert read(awaiting) == (_S.RECEIVED, 100)
+        assert read(awaiting) == (_S.RECEIVED, Decimal(100))
         actions = AuditEvent.objects.order_by("id").values_list("action", flat=True)
         assert list(actions)[-2:] == ["deposit.record", "redemption.receive"]
 
     def test_60_and_40_complete_100(self, market: Market, awaiting: RedemptionRequest) -> None:
         deposit(market, Decimal(60))
-        assert read(awaiting) == (_S.AWAITING_TOKENS, 60)
+        assert read(awaiting) == (_S.AWAITING_TOKENS, Decimal(60))
 
         deposit(market, Decimal(40))
 
-        assert read(awaiting) == (_S.RECEIVED, 100)
+        assert read(awaiting) == (_S.RECEIVED, Decimal(100))
         states = Deposit.objects.values_list("state", flat=True)
         assert list(states) == [DepositState.MATCHED, DepositState.MATCHED]
 
@@ -76,18 +76,18 @@ class TestMatchDeposit:
     ) -> None:
         found = deposit(market, Decimal(110))
 
-        assert shown(found) == (DepositState.UNMATCHED, Cause.SURPLUS, 100)
+        assert shown(found) == (DepositState.UNMATCHED, Cause.SURPLUS, Decimal(100))
         assert found.to_return == 10
-        assert read(awaiting) == (_S.RECEIVED, 100)
+        assert read(awaiting) == (_S.RECEIVED, Decimal(100))
 
         back = redemptions.a_return(found, state=ReturnState.RETURNED)
 
         assert (back.quantity, back.recipient) == (10, market.wallet.address)
-        assert shown(found) == (DepositState.RETURNED, Cause.SURPLUS, 100)
-        assert read(awaiting) == (_S.RECEIVED, 100)
+        assert shown(found) == (DepositState.RETURNED, Cause.SURPLUS, Decimal(100))
+        assert read(awaiting) == (_S.RECEIVED, Decimal(100))
         redemptions.propose(awaiting)
         redemptions.confirm(awaiting)
-        assert read(awaiting) == (_S.APPROVED, 100)
+        assert read(awaiting) == (_S.APPROVED, Decimal(100))
 
     def test_counts_only_what_is_missing_of_the_last_of_several(
         self, market: Market, awaiting: RedemptionRequest
@@ -96,9 +96,9 @@ class TestMatchDeposit:
 
         found = deposit(market, Decimal(50))
 
-        assert shown(found) == (DepositState.UNMATCHED, Cause.SURPLUS, 40)
+        assert shown(found) == (DepositState.UNMATCHED, Cause.SURPLUS, Decimal(40))
         assert found.to_return == 10
-        assert read(awaiting) == (_S.RECEIVED, 100)
+        assert read(awaiting) == (_S.RECEIVED, Decimal(100))
 
     def test_dust_is_not_enough(self, market: Market, awaiting: RedemptionRequest) -> None:
         found = deposit(market, Decimal("99.999999999999999994"))
@@ -111,16 +111,16 @@ class TestMatchDeposit:
 
         deposit(market, Decimal("0.000000000000000006"))
 
-        assert read(awaiting) == (_S.RECEIVED, 100)
+        assert read(awaiting) == (_S.RECEIVED, Decimal(100))
 
     def test_a_stranger_waits_and_burns_nothing(
         self, market: Market, awaiting: RedemptionRequest
     ) -> None:
         found = deposit(market, Decimal("7.7"), sender=redemptions.stranger())
 
-        assert shown(found) == (DepositState.UNMATCHED, Cause.UNKNOWN_SENDER, 0)
+        assert shown(found) == (DepositState.UNMATCHED, Cause.UNKNOWN_SENDER, Decimal(0))
         assert found.redemption is None
-        assert read(awaiting) == (_S.AWAITING_TOKENS, 0)
+        assert read(awaiting) == (_S.AWAITING_TOKENS, Decimal(0))
         assert not TransactionIntent.objects.filter(kind="BURN").exists()
         assert list(selectors.waiting_deposits()) == [found]
 
@@ -131,8 +131,8 @@ class TestMatchDeposit:
 
         found = deposit(market, Decimal(100))
 
-        assert shown(found) == (DepositState.UNMATCHED, Cause.UNBOUND_WALLET, 0)
-        assert read(awaiting) == (_S.AWAITING_TOKENS, 0)
+        assert shown(found) == (DepositState.UNMATCHED, Cause.UNBOUND_WALLET, Decimal(0))
+        assert read(awaiting) == (_S.AWAITING_TOKENS, Decimal(0))
 
     def test_a_lapsed_sender_is_quarantined(
         self, market: Market, awaiting: RedemptionRequest
@@ -141,8 +141,8 @@ class TestMatchDeposit:
 
         found = deposit(market, Decimal(100))
 
-        assert shown(found) == (DepositState.QUARANTINED, Cause.FROZEN_SENDER, 0)
-        assert read(awaiting) == (_S.AWAITING_TOKENS, 0)
+        assert shown(found) == (DepositState.QUARANTINED, Cause.FROZEN_SENDER, Decimal(0))
+        assert read(awaiting) == (_S.AWAITING_TOKENS, Decimal(0))
 
     def test_what_comes_for_a_frozen_request_is_quarantined(
         self, market: Market, awaiting: RedemptionRequest, staff: Actor
@@ -151,13 +151,13 @@ class TestMatchDeposit:
 
         found = deposit(market, Decimal(100))
 
-        assert shown(found) == (DepositState.QUARANTINED, Cause.FROZEN_SENDER, 0)
-        assert read(awaiting) == (_S.FROZEN, 0)
+        assert shown(found) == (DepositState.QUARANTINED, Cause.FROZEN_SENDER, Decimal(0))
+        assert read(awaiting) == (_S.FROZEN, Decimal(0))
 
         services.unfreeze_redemption(awaiting.pk, reason="A namesake.", actor=staff, at=AT)
 
-        assert shown(found) == (DepositState.MATCHED, "", 100)
-        assert read(awaiting) == (_S.RECEIVED, 100)
+        assert shown(found) == (DepositState.MATCHED, "", Decimal(100))
+        assert read(awaiting) == (_S.RECEIVED, Decimal(100))
 
     def test_another_token_of_ours_waits(self, market: Market, awaiting: RedemptionRequest) -> None:
         other = primary_market.market(participant_=market.participant)
@@ -165,13 +165,13 @@ class TestMatchDeposit:
 
         found = deposit(other, Decimal(100), sender=market.wallet.address)
 
-        assert shown(found) == (DepositState.UNMATCHED, Cause.WRONG_TOKEN, 0)
-        assert read(awaiting) == (_S.AWAITING_TOKENS, 0)
+        assert shown(found) == (DepositState.UNMATCHED, Cause.WRONG_TOKEN, Decimal(0))
+        assert read(awaiting) == (_S.AWAITING_TOKENS, Decimal(0))
 
     def test_waits_if_nothing_is_open(self, market: Market) -> None:
         found = deposit(market, Decimal(100))
 
-        assert shown(found) == (DepositState.UNMATCHED, Cause.NOTHING_OPEN, 0)
+        assert shown(found) == (DepositState.UNMATCHED, Cause.NOTHING_OPEN, Decimal(0))
 
     @pytest.mark.parametrize("state", [_S.EXPIRED, _S.CANCELLED, _S.REJECTED, _S.RECEIVED])
     def test_waits_after_the_end_or_once_all_is_there(
@@ -181,7 +181,7 @@ class TestMatchDeposit:
 
         found = deposit(market, Decimal(100))
 
-        assert shown(found) == (DepositState.UNMATCHED, Cause.NOTHING_OPEN, 0)
+        assert shown(found) == (DepositState.UNMATCHED, Cause.NOTHING_OPEN, Decimal(0))
         assert read(request)[0] == state
 
     def test_waits_if_it_came_too_late_though_nobody_has_noted_that(
@@ -189,8 +189,8 @@ class TestMatchDeposit:
     ) -> None:
         found = deposit(market, Decimal(100), at=awaiting.expires_at + timedelta(seconds=1))
 
-        assert shown(found) == (DepositState.UNMATCHED, Cause.NOTHING_OPEN, 0)
-        assert read(awaiting) == (_S.AWAITING_TOKENS, 0)
+        assert shown(found) == (DepositState.UNMATCHED, Cause.NOTHING_OPEN, Decimal(0))
+        assert read(awaiting) == (_S.AWAITING_TOKENS, Decimal(0))
 
     def test_of_several_the_one_of_which_exactly_so_much_is_missing(self, market: Market) -> None:
         first = redemption(market, state=_S.AWAITING_TOKENS, quantity=Decimal(100))
@@ -199,8 +199,8 @@ class TestMatchDeposit:
         found = deposit(market, Decimal(70))
 
         assert found.redemption == second
-        assert read(second) == (_S.RECEIVED, 70)
-        assert read(first) == (_S.AWAITING_TOKENS, 0)
+        assert read(second) == (_S.RECEIVED, Decimal(70))
+        assert read(first) == (_S.AWAITING_TOKENS, Decimal(0))
 
     def test_of_several_of_one_quantity_the_oldest(self, market: Market) -> None:
         first = redemption(market, state=_S.AWAITING_TOKENS)
@@ -216,23 +216,23 @@ class TestMatchDeposit:
 
         found = deposit(market, Decimal(60))
 
-        assert shown(found) == (DepositState.UNMATCHED, Cause.AMBIGUOUS, 0)
+        assert shown(found) == (DepositState.UNMATCHED, Cause.AMBIGUOUS, Decimal(0))
         assert list(selectors.assignable_to(found)) == [first, second]
 
         services.assign_deposit(found.pk, request_id=second.pk, actor=staff, at=AT)
 
-        assert shown(found) == (DepositState.MATCHED, "", 60)
-        assert read(second) == (_S.AWAITING_TOKENS, 60)
-        assert read(first) == (_S.AWAITING_TOKENS, 0)
+        assert shown(found) == (DepositState.MATCHED, "", Decimal(60))
+        assert read(second) == (_S.AWAITING_TOKENS, Decimal(60))
+        assert read(first) == (_S.AWAITING_TOKENS, Decimal(0))
 
     def test_tokens_that_come_before_the_acceptance_count(self, market: Market) -> None:
         request = redemption(market)
 
         deposit(market, Decimal(100))
-        assert read(request) == (_S.REQUESTED, 100)
+        assert read(request) == (_S.REQUESTED, Decimal(100))
         redemptions.accept(request)
 
-        assert read(request) == (_S.RECEIVED, 100)
+        assert read(request) == (_S.RECEIVED, Decimal(100))
 
     def test_records_a_transfer_once(self, market: Market, awaiting: RedemptionRequest) -> None:
         came = redemptions.transfer(market, Decimal(60))
@@ -241,7 +241,7 @@ class TestMatchDeposit:
         again = services.match_deposit(came.pk, actor=redemptions.SYSTEM, at=AT)
 
         assert first == again
-        assert read(awaiting) == (_S.AWAITING_TOKENS, 60)
+        assert read(awaiting) == (_S.AWAITING_TOKENS, Decimal(60))
         assert not selectors.unmatched_transfers().exists()
 
     def test_counts_in_the_decimals_of_the_contract(self) -> None:
@@ -315,8 +315,8 @@ class TestAssignDeposit:
 
         services.assign_deposit(found.pk, request_id=request.pk, actor=staff, at=AT)
 
-        assert shown(found) == (DepositState.UNMATCHED, Cause.SURPLUS, 100)
-        assert read(request) == (_S.RECEIVED, 100)
+        assert shown(found) == (DepositState.UNMATCHED, Cause.SURPLUS, Decimal(100))
+        assert read(request) == (_S.RECEIVED, Decimal(100))
 
 
 class TestClearDeposit:
@@ -329,8 +329,8 @@ class TestClearDeposit:
 
         services.clear_deposit(found.pk, reason="Renewed.", actor=staff, at=AT)
 
-        assert shown(found) == (DepositState.MATCHED, "", 100)
-        assert read(awaiting) == (_S.RECEIVED, 100)
+        assert shown(found) == (DepositState.MATCHED, "", Decimal(100))
+        assert read(awaiting) == (_S.RECEIVED, Decimal(100))
 
     def test_leaves_it_to_people_if_nothing_is_open(self, market: Market, staff: Actor) -> None:
         redemptions.lapse()
@@ -339,7 +339,7 @@ class TestClearDeposit:
 
         services.clear_deposit(found.pk, reason="Renewed.", actor=staff, at=AT)
 
-        assert shown(found) == (DepositState.UNMATCHED, Cause.NOTHING_OPEN, 0)
+        assert shown(found) == (DepositState.UNMATCHED, Cause.NOTHING_OPEN, Decimal(0))
         assert found.reason == "Renewed."
 
     def test_refuses_while_the_party_may_not_be_dealt_with(
@@ -351,7 +351,7 @@ class TestClearDeposit:
         with pytest.raises(KycNotCleared):
             services.clear_deposit(found.pk, reason="Why not.", actor=staff, at=AT)
 
-        assert shown(found) == (DepositState.QUARANTINED, Cause.FROZEN_SENDER, 0)
+        assert shown(found) == (DepositState.QUARANTINED, Cause.FROZEN_SENDER, Decimal(0))
 
     def test_refuses_what_is_there_with_its_request(self, market: Market, staff: Actor) -> None:
         request = redemption(market, state=_S.QUARANTINED)
@@ -360,7 +360,7 @@ class TestClearDeposit:
         with pytest.raises(errors.DepositCounted):
             services.clear_deposit(found.pk, reason="Why not.", actor=staff, at=AT)
 
-        assert shown(found) == (DepositState.QUARANTINED, Cause.FROZEN_SENDER, 100)
+        assert shown(found) == (DepositState.QUARANTINED, Cause.FROZEN_SENDER, Decimal(100))
 
     def test_refuses_what_is_not_in_quarantine(self, market: Market, staff: Actor) -> None:
         found = deposit(market, Decimal(100))
@@ -368,7 +368,7 @@ class TestClearDeposit:
         with pytest.raises(IllegalTransition):
             services.clear_deposit(found.pk, reason="Why not.", actor=staff, at=AT)
 
-        assert shown(found) == (DepositState.UNMATCHED, Cause.NOTHING_OPEN, 0)
+        assert shown(found) == (DepositState.UNMATCHED, Cause.NOTHING_OPEN, Decimal(0))
 
     def test_refuses_what_is_proposed_to_go_back(self, market: Market, staff: Actor) -> None:
         redemptions.lapse()
@@ -379,7 +379,7 @@ class TestClearDeposit:
         with pytest.raises(errors.DepositReturning):
             services.clear_deposit(found.pk, reason="Why not.", actor=staff, at=AT)
 
-        assert shown(found) == (DepositState.QUARANTINED, Cause.FROZEN_SENDER, 0)
+        assert shown(found) == (DepositState.QUARANTINED, Cause.FROZEN_SENDER, Decimal(0))
 
 
 def assert_not_assigned(

@@ -309,13 +309,13 @@ class TestEnds:
         surplus = redemptions.a_return(came, state=ReturnState.SIGNED)
         services.reject_redemption(request.pk, reason="Not these.", actor=staff, at=AT)
         came.refresh_from_db()
-        assert (came.state, came.returned) == (DepositState.RETURNING, 10)
+        assert (came.state, came.returned) == (DepositState.RETURNING, Decimal(10))
 
         redemptions.finalize_return(surplus)
         services.complete_return(surplus.pk, actor=redemptions.SYSTEM, at=AT)
 
         came.refresh_from_db()
-        assert (came.state, came.to_return) == (DepositState.UNMATCHED, 100)
+        assert (came.state, came.to_return) == (DepositState.UNMATCHED, Decimal(100))
         rest = redemptions.a_return(came, state=ReturnState.RETURNED)
         request.refresh_from_db()
         assert (rest.quantity, request.state) == (100, _S.RETURNED)

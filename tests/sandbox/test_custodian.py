@@ -78,7 +78,7 @@ class TestDeliver:
             settlement_date=TUESDAY,
         )
 
-        assert shares(custodian, day) == (settled, 0)
+        assert shares(custodian, day) == (Decimal(settled), Decimal(0))
         assert line_of(custodian, day).pending_delivery == leaving
 
 
@@ -97,15 +97,15 @@ class TestSplit:
             account="HC-AAPLX-01", quantity=Decimal(8), trade_date=TUESDAY, settlement_date=TUESDAY
         )
 
-        assert shares(custodian, MONDAY) == (600, 0)
-        assert shares(custodian, TUESDAY) == (2408, 0)
+        assert shares(custodian, MONDAY) == (Decimal(600), Decimal(0))
+        assert shares(custodian, TUESDAY) == (Decimal(2408), Decimal(0))
         assert line_of(custodian, TUESDAY).pending_delivery == 400
-        assert shares(custodian, date(2026, 11, 25)) == (2008, 0)
+        assert shares(custodian, date(2026, 11, 25)) == (Decimal(2008), Decimal(0))
 
     def test_leaves_other_accounts_alone(self, custodian: DemoCustodian) -> None:
         custodian.split(account="HC-NVDAX-01", shares_after=4, shares_before=1, day=MONDAY)
 
-        assert shares(custodian, MONDAY) == (600, 0)
+        assert shares(custodian, MONDAY) == (Decimal(600), Decimal(0))
 
 
 class TestSendDueStatements:
