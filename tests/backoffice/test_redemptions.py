@@ -97,8 +97,7 @@ class TestPage:
 
     def test_says_why_a_burn_failed(self, officer: Client) -> None:
         redemption = redemptions.redemption(state=RedemptionState.BURNING)
-        assert redemption.burn_intent is not None
-        redemptions.fail(redemption.burn_intent.pk, IntentState.REVERTED)
+        redemptions.fail(redemption.burn_intent, IntentState.REVERTED)
 
         page = text_of(officer, address(redemption))
 

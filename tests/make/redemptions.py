@@ -198,9 +198,10 @@ def finalize(request: RedemptionRequest, *, at: datetime = AT) -> None:
     )
 
 
-def fail(intent_id: object, state: IntentState) -> None:
-    """Let the chain revert or drop a transaction."""
-    TransactionIntent.objects.filter(pk=intent_id).update(
+def fail(intent: TransactionIntent | None, state: IntentState) -> None:
+    """Let the chain revert or drop a transaction, which there has to be."""
+    assert intent is not None
+    TransactionIntent.objects.filter(pk=intent.pk).update(
         state=state, failure="The chain did not carry it out."
     )
 

@@ -161,7 +161,7 @@ class TestRecordFailedBurn:
         self, market: Market, system: Actor, failure: IntentState, step: str
     ) -> None:
         request = redemption(market, state=_S.BURNING)
-        redemptions.fail(request.burn_intent_id, failure)
+        redemptions.fail(request.burn_intent, failure)
 
         services.record_failed_burn(request.pk, actor=system, at=AT)
 
@@ -205,7 +205,7 @@ class TestCompleteBurn:
         assert burns()[0].state == IntentState.BOOKED
         assert set(books.trial_balance().values()) == {0}
         cover = reserves.cover_of(token, at=AT)
-        assert (cover.status, cover.surplus) == (CoverStatus.COVERED, 0)
+        assert (cover.status, cover.surplus) == (CoverStatus.COVERED, Decimal(0))
         assert list(selectors.undelivered([token.pk])) == [request]
 
     def test_keeps_what_no_custodian_can_count_as_our_own(self, system: Actor) -> None:

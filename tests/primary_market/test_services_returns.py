@@ -52,7 +52,7 @@ class TestReturn:
     def test_goes_from_proposal_to_the_end_and_books_nothing(self, waiting: Deposit) -> None:
         posted = Transfer.objects.count()
         found = redemptions.a_return(waiting)
-        assert states(found) == (_T.PROPOSED, DepositState.UNMATCHED, 0)
+        assert states(found) == (_T.PROPOSED, DepositState.UNMATCHED, Decimal(0))
         assert (found.quantity, found.recipient) == (
             Decimal("7.7"),
             waiting.transfer.sender,
@@ -82,7 +82,7 @@ class TestReturn:
         with pytest.raises(PersonRequired):
             redemptions.confirm_return(found, actor=primary_market.PARTNER)
 
-        assert states(found) == (_T.PROPOSED, DepositState.UNMATCHED, 0)
+        assert states(found) == (_T.PROPOSED, DepositState.UNMATCHED, Decimal(0))
 
     def test_is_bound_to_what_the_person_saw(self, waiting: Deposit, approver: Actor) -> None:
         found = redemptions.a_return(waiting)
@@ -90,7 +90,7 @@ class TestReturn:
         with pytest.raises(ProposalChanged):
             services.confirm_return(found.pk, payload_hash="0" * 64, actor=approver, at=AT)
 
-        assert states(found) == (_T.PROPOSED, DepositState.UNMATCHED, 0)
+        assert states(found) == (_T.PROPOSED, DepositState.UNMATCHED, Decimal(0))
 
     def test_is_proposed_once(self, waiting: Deposit, staff: Actor) -> None:
         redemptions.a_return(waiting)
@@ -102,7 +102,7 @@ class TestReturn:
 
     def test_that_was_declined_can_be_proposed_again(self, waiting: Deposit) -> None:
         first = redemptions.a_return(waiting, state=_T.DECLINED)
-        assert states(first) == (_T.DECLINED, DepositState.UNMATCHED, 0)
+        assert states(first) == (_T.DECLINED, DepositState.UNMATCHED, Decimal(0))
 
         again = redemptions.a_return(waiting, state=_T.RETURNED)
 
@@ -138,7 +138,7 @@ class TestReturn:
         with pytest.raises(errors.ReturnUnlawful):
             redemptions.confirm_return(found)
 
-        assert states(found) == (_T.PROPOSED, DepositState.UNMATCHED, 0)
+        assert states(found) == (_T.PROPOSED, DepositState.UNMATCHED, Decimal(0))
 
     def test_is_not_signed_for_a_sender_who_was_suspended_since(self, market: Market) -> None:
         found = redemptions.a_return(deposit(market, Decimal(100)), state=_T.APPROVED)
@@ -156,7 +156,7 @@ class TestReturn:
 
         back = redemptions.a_return(found, state=_T.RETURNED)
 
-        assert states(back) == (_T.RETURNED, DepositState.RETURNED, 100)
+        assert states(back) == (_T.RETURNED, DepositState.RETURNED, Decimal(100))
 
     def test_fails_and_is_signed_again(self, waiting: Deposit, system: Actor) -> None:
         found = redemptions.a_return(waiting, state=_T.SIGNED)
@@ -164,7 +164,7 @@ class TestReturn:
             services.record_failed_return(found.pk, actor=system, at=AT)
         with pytest.raises(errors.ReturnNotFinal):
             services.complete_return(found.pk, actor=system, at=AT)
-        redemptions.fail(found.intent_id, IntentState.REVERTED)
+        redemptions.fail(found.intent, IntentState.REVERTED)
 
         services.record_failed_return(found.pk, actor=system, at=AT)
 
