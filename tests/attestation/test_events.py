@@ -198,8 +198,8 @@ class TestAttestEvent:
         deployment = instruments.deployment(token_=other)
         account = custody.account(token_=other)
         custody.settled_shares(account, Decimal(1), at=at - timedelta(hours=1))
-        early = {"taken_at": at - timedelta(minutes=5)}
-        chain.snapshot(deployment, total_supply_base_units=2 * 10**18, **early)
+        early = at - timedelta(minutes=5)
+        chain.snapshot(deployment, total_supply_base_units=2 * 10**18, taken_at=early)
         make.published(world, at=at)  # the other token is SHORT by 1
         now = at + MINUTE
         chain.snapshot(deployment, total_supply_base_units=0, taken_at=now - timedelta(seconds=5))

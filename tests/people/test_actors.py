@@ -1,10 +1,9 @@
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from issuer.people.actors import names_of
 from issuer.foundation.actors import system
 from issuer.foundation.identifiers import uuid7
-from issuer.people.actors import actor_of
+from issuer.people.actors import actor_of, names_of
 from tests.make import people
 
 pytestmark = pytest.mark.django_db

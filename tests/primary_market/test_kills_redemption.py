@@ -19,7 +19,7 @@ from issuer.instruments import chart
 from issuer.ledger import selectors as books
 from issuer.primary_market import tasks
 from issuer.primary_market.models import Deposit, RedemptionRequest
-from issuer.primary_market.states import DepositState, RedemptionState, ReturnState
+from issuer.primary_market.states import DepositState, IssuanceState, RedemptionState, ReturnState
 from issuer.sandbox.anvil import CAIP2
 from tests.chain.stock import ONE, Stock
 from tests.make import chain, instruments, primary_market, redemptions
@@ -63,7 +63,7 @@ def market(stock: Stock, settings: Settings) -> Market:
     chain.signer_account(market.deployment.network, SignerPurpose.MINTER)
     redemptions.redeemable(market.deployment)
     chain_tasks.scan_networks()
-    primary_market.issuance(market, state=primary_market.IssuanceState.APPROVED, at=clock.now())
+    primary_market.issuance(market, state=IssuanceState.APPROVED, at=clock.now())
     run(stock)
     assert stock.balance("alice") == 600 * ONE
     return market

@@ -49,7 +49,7 @@ class TestSignMint:
         intent = approved.mint_intent
         assert intent is not None
         assert (intent.state, intent.request_id) == (IntentState.SIGNED, approved.pk)
-        assert (intent.base_units, intent.recipient) == (600 * 10**18, approved.wallet.address)
+        assert (intent.base_units, intent.account) == (600 * 10**18, approved.wallet.address)
         assert len(intent.gate_scopes) == 4
         assert holds_of(approved) == ["ACTIVE"]
 
