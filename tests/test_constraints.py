@@ -27,6 +27,7 @@ from tests.make import (
     attestation,
     chain,
     chain_acts,
+    corporate_actions,
     gate,
     kyc,
     ledger,
@@ -191,11 +192,15 @@ def make_statement() -> None:
     attestation.published(attestation.world(at=AT), at=AT + timedelta(minutes=1))
 
 
-#: What makes a row in each table that never changes.
+def make_stock_split() -> None:
+    corporate_actions.confirmed(corporate_actions.stock_split(at=AT), at=AT)
+
+
 def make_resumption() -> Resumption:
     return gate.resumption(gate.hold(ScopeKind.TOKEN, uuid7()).scope)
 
 
+#: What makes a row in each table that never changes.
 MAKERS: dict[Callable[[], object], Iterable[str]] = {
     make_trail: ["audit_auditevent", "audit_seal", "audit_sealedevent"],
     make_event: ["events_event"],
@@ -215,6 +220,7 @@ MAKERS: dict[Callable[[], object], Iterable[str]] = {
         "custody_statement",
         "primary_market_issuancetransition",
     ],
+    make_stock_split: ["corporate_actions_stocksplitact", "corporate_actions_stocksplittransition"],
     make_redemption: ["primary_market_redemptiontransition"],
     make_resumption: ["gate_resumption"],
     make_run: [
