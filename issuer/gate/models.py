@@ -59,7 +59,8 @@ class Scope(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.subject_id}"
+        # A row that a selector has given the name of its subject goes by it.
+        return f"{self.get_kind_display()} {self.__dict__.get('subject_name') or self.subject_id}"
 
 
 class Resumption(models.Model):

@@ -28,8 +28,8 @@ STOLEN: Final = "5"
 _ACTS: Final = "/admin/chain/contractact"
 _BREAKS: Final = "/admin/reconciliation/break"
 _GATES: Final = "/admin/gate/scope"
-#: In this order: what is tied up first cannot run while the rest is done.
-_CLOSED: Final = (BreakCode.UNA_MINT, BreakCode.SUP_OVER, BreakCode.BAK_SHORT)
+#: What is gone once the stolen tokens are.
+_OF_THE_TOKENS: Final = (BreakCode.UNA_MINT, BreakCode.SUP_OVER, BreakCode.BAK_SHORT)
 
 
 def tell(stage: Stage) -> None:
@@ -40,8 +40,9 @@ def tell(stage: Stage) -> None:
         DoorStuck: if a door does not behave as expected.
     """
     deployment = Deployment.objects.get(token__symbol=cast.STOLEN, network__caip2=SECOND.caip2)
+    heard = len(pager.received())
     _steal(stage, deployment)
-    _notice(stage)
+    _notice(stage, heard)
     _seize(stage, deployment)
     _refuse_to_resume(stage)
     _change_the_key(stage, deployment)
@@ -60,7 +61,7 @@ def _steal(stage: Stage, deployment: Deployment) -> None:
     stage.say(f"    {STOLEN} {cast.STOLEN} to {cast.THIEF_WALLET} in {sent}, and final")
 
 
-def _notice(stage: Stage) -> None:
+def _notice(stage: Stage, heard: int) -> None:
     began = time.monotonic()
     stage.begin("By the beat alone: halted, stated and told")
     reserves = stage.wait_for(
@@ -79,8 +80,9 @@ def _notice(stage: Stage) -> None:
         f"    statement {statement['sequence']} published by itself: {statement['kind']}, "
         f"{statement['status']}"
     )
-    alerts = stage.wait_for("the pager to ring", pager.received)
-    stage.say(f"    the pager: {', '.join(alert['data']['title'] for alert in alerts)}")
+    alerts = stage.wait_for("the pager to ring", lambda: pager.received()[heard:])
+    for title in dict.fromkeys(alert["data"]["title"] for alert in alerts):
+        stage.say(f"    the pager: {title}")
     stage.say(f"    {time.monotonic() - began:.0f} s after the mint was final")
     check(stage, download(stage, statement))
     body = {
@@ -113,7 +115,8 @@ def _refuse_to_resume(stage: Stage) -> None:
     stage.begin("Nobody resumes while the stolen key may still mint")
     program = Scope.objects.get(subject_id=Program.objects.get(code=cast.PROGRAM_CODE).pk)
     stage.wait_for("the seizure to show", lambda: _is_gone(BreakCode.SUP_OVER))
-    _close_breaks(stage)
+    for code in _OF_THE_TOKENS:
+        _close_breaks(stage, code, "The stolen tokens are seized.")
     page = f"{_GATES}/{program.pk}/acts"
     said = stage.officer.send(f"{page}/propose/", explanation="The thief's tokens are seized.")
     stage.say(f"    {cast.OFFICER.name} proposes to resume: {said}")
@@ -132,6 +135,7 @@ def _change_the_key(stage: Stage, deployment: Deployment) -> None:
 def _resume(stage: Stage) -> None:
     stage.begin("A clean reconciliation, and two persons resume")
     stage.wait_for("the stolen minter to be gone", lambda: _is_gone(BreakCode.CHN_UNK))
+    _close_breaks(stage, BreakCode.CHN_UNK, "The stolen key has lost its role.")
     stage.wait_for_run()
     shut = Scope.objects.filter(holds__released_at=None, holds__isnull=False).distinct()
     for scope in shut.order_by("-kind"):  # the token before its program
@@ -160,13 +164,12 @@ def _act(stage: Stage, kind: IntentKind, deployments: Iterable[Deployment], **fi
     stage.wait_for(f"{kind.label.lower()} to be done", lambda: _is_done(act))
 
 
-def _close_breaks(stage: Stage) -> None:
-    """Have two persons agree on each grave break that the difference is gone."""
-    for code in _CLOSED:
-        for found in Break.objects.filter(code=code, state=BreakState.OPEN):
-            page = f"{_BREAKS}/{found.pk}/acts"
-            stage.by_officer(f"{page}/propose/", explanation="The stolen tokens are seized.")
-            stage.by_approver(f"{page}/confirm/")
+def _close_breaks(stage: Stage, code: BreakCode, explanation: str) -> None:
+    """Have two persons agree that the difference is gone, for each open break of `code`."""
+    for found in Break.objects.filter(code=code, state=BreakState.OPEN).order_by("opened_at"):
+        page = f"{_BREAKS}/{found.pk}/acts"
+        stage.by_officer(f"{page}/propose/", explanation=explanation)
+        stage.by_approver(f"{page}/confirm/")
 
 
 def _is_done(act: ContractAct) -> bool:

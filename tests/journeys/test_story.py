@@ -1,4 +1,4 @@
-"""The main job from outside, as a newcomer runs it: every door, every part, and a stranger's check.
+"""The story from outside, as a newcomer runs it: every door, every part, and a stranger's check.
 
 One run of the demo serves all tests here: API, pages, statement files, a real chain, the worker and
 its beat, and PostgreSQL are its own, started from nothing.
@@ -29,6 +29,18 @@ STEPS = [
     "The mint",
     "Reconciliation",
     "The attestation",
+    "A second chain",
+    "Redemption",
+    "NVDAx splits 4:1",
+    "The next evening",
+    "A thief has the minter's key",
+    "By the beat alone",
+    "The thief's address is blocked",
+    "Nobody resumes",
+    "The stolen key loses its role",
+    "A clean reconciliation",
+    "Reconciliation",
+    "The attestation",
 ]
 REFUSALS = [
     "wallet-not-bound",
@@ -38,6 +50,7 @@ REFUSALS = [
     "quantity-too-fine",
     "invalid-request",
     "idempotency-key-reused",
+    "reserve-gate-closed",
 ]
 
 
@@ -51,8 +64,18 @@ class Told:
 
     @property
     def document(self) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads((self.package / "attestation.json").read_text())
+        return self.statement(3)
+
+    def folder(self, sequence: int) -> Path:
+        return self.package.parent / f"GLASS-{sequence}"
+
+    def statement(self, sequence: int) -> dict[str, Any]:
+        text = (self.folder(sequence) / "attestation.json").read_text()
+        document: dict[str, Any] = json.loads(text)
         return document
+
+    def said(self, start: str) -> list[str]:
+        return [line.strip() for line in self.lines if line.strip().startswith(start)]
 
     def token(self, symbol: str) -> dict[str, Any]:
         [token] = [token for token in self.document["tokens"] if token["symbol"] == symbol]
@@ -73,7 +96,7 @@ def told() -> Iterator[Told]:
         env=surroundings,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
         check=False,
     )
     assert ended.returncode == 0, ended.stdout[-4000:] + ended.stderr[-4000:]
@@ -84,10 +107,10 @@ def told() -> Iterator[Told]:
     shutil.rmtree(keys.parent)
 
 
-def verify(package: Path, keys: Path) -> subprocess.CompletedProcess[str]:
+def verify(package: Path, keys: Path, *more: str) -> subprocess.CompletedProcess[str]:
     """Check a package as a stranger does, with a Python that knows nothing of this project."""
     return subprocess.run(
-        [sys.executable, "-I", str(package / "verify_offline.py"), package, "--keys", keys],
+        [sys.executable, "-I", str(package / "verify_offline.py"), package, "--keys", keys, *more],
         capture_output=True,
         text=True,
         check=False,
@@ -99,7 +122,7 @@ class TestTheStory:
         titles = [
             match[2]
             for line in told.lines
-            if (match := re.match(r" (\d)\. (.*)", line)) is not None
+            if (match := re.match(r" (\d+)\. (.*)", line)) is not None
         ]
 
         assert len(titles) == len(STEPS)
@@ -130,18 +153,74 @@ class TestTheStory:
         assert {path.name for path in told.keys.parent.iterdir()} == {"keys.json", "package"}
 
 
+class TestTheWayBack:
+    def test_adds_up_over_two_chains(self, told: Told) -> None:
+        assert told.said("AAPLx on")[:2] == [
+            "AAPLx on eip155:31337: 600 at 1 a token, room for 1 more",
+            "AAPLx on eip155:31338: 100 at 1 a token, room for 1 more",
+        ]
+        assert told.said("AAPLx: ") == [
+            "AAPLx: 700 shares owed, 702 held",
+            "AAPLx: 600 shares owed, 602 held",
+        ]
+
+    def test_moves_owed_and_held_together_over_a_split(self, told: Told) -> None:
+        assert told.said("NVDAx: ") == [
+            "NVDAx: 30 shares owed, 30 held",
+            "NVDAx: 120 shares owed, 120 held",
+        ]
+
+
+class TestTheThief:
+    def test_is_noticed_halted_stated_and_told(self, told: Told) -> None:
+        assert told.said("AAPLx owes") == ["AAPLx owes 605 and holds 602: SHORT by 3"]
+        found = {line.split()[1] for line in told.said("CRITICAL")}
+        assert found == {"BAK-SHORT", "CHN-UNK", "SUP-OVER", "UNA-MINT"}
+        assert told.said("statement 2 ") == ["statement 2 published by itself: EVENT, SHORT"]
+        assert "the pager: Break UNA-MINT on AAPLx" in told.said("the pager:")
+
+    def test_is_stated_without_people_and_without_headroom(self, told: Told) -> None:
+        statement = told.statement(2)
+        [apple] = [token for token in statement["tokens"] if token["symbol"] == "AAPLx"]
+
+        assert (statement["kind"], statement["status"]) == ("EVENT", "SHORT")
+        assert statement["controls"]["approvedBy"] == []
+        assert (apple["owedShares"], apple["settledShares"]) == ("605", "602")
+        assert {room["tokens"] for room in apple["mint"]["headroom"]} == {"0"}
+
+    def test_leaves_a_statement_that_is_no_better_than_the_one_before(self, told: Told) -> None:
+        checked = verify(told.folder(2), told.keys, "--previous", str(told.folder(1)))
+
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+    def test_is_told_of_in_the_next_statement(self, told: Told) -> None:
+        statement = told.statement(3)
+
+        assert statement["kind"] == "SCHEDULED"
+        closed = {entry["code"] for entry in statement["breaks"] if entry["status"] == "CLOSED"}
+        assert {"BAK-SHORT", "CHN-UNK", "SUP-OVER", "UNA-MINT"} <= closed
+        program = [halt for halt in statement["halts"] if halt["scope"].startswith("Program")]
+        assert program
+        assert all(halt["from"] < halt["to"] for halt in program)
+
+    def test_cannot_be_resumed_over_while_the_stolen_key_may_mint(self, told: Told) -> None:
+        [said] = told.said("Olga Okoye proposes to resume")
+
+        assert "CHN-UNK AAPLx is open." in said
+
+
 class TestThePackage:
     def test_states_what_happened_exactly(self, told: Told) -> None:
-        apple = told.token("AAPLx")
+        apple, nvidia, tesla = (told.token(symbol) for symbol in ("AAPLx", "NVDAx", "TSLAx"))
 
         assert (apple["owedShares"], apple["settledShares"]) == ("600", "602")
         assert (apple["status"], apple["mint"]["state"]) == ("COVERED", "OPEN")
-        assert [room["tokens"] for room in apple["mint"]["headroom"]] == ["2"]
+        assert [room["tokens"] for room in apple["mint"]["headroom"]] == ["1", "1"]
         assert apple["coverageBp"] == 10033
-        for symbol in ("TSLAx", "NVDAx"):
-            token = told.token(symbol)
-            assert (token["owedShares"], token["settledShares"]) == ("0", "0")
-            assert (token["status"], token["coverageBp"]) == ("COVERED", None)
+        assert (nvidia["owedShares"], nvidia["settledShares"]) == ("120", "120")
+        assert (nvidia["status"], nvidia["coverageBp"]) == ("COVERED", 10000)
+        assert (tesla["owedShares"], tesla["settledShares"]) == ("0", "0")
+        assert (tesla["status"], tesla["coverageBp"]) == ("COVERED", None)
 
     def test_explains_every_share_and_token(self, told: Told) -> None:
         for token in told.document["tokens"]:
