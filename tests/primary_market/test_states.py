@@ -16,17 +16,28 @@ class TestIssuanceStep:
 
     def test_a_signed_mint_ends_on_chain_only(self) -> None:
         leaving = {
-            step for step in IssuanceStep if IssuanceState.MINTING in _transition(step).origins
+            step
+            for step in IssuanceStep
+            if IssuanceState.MINTING in _transition(step).origins
+            and _transition(step).destination != IssuanceState.MINTING
         }
 
         assert leaving == {IssuanceStep.REVERT_MINT, IssuanceStep.DROP_MINT, IssuanceStep.COMPLETE}
 
     def test_no_step_but_the_signature_leads_to_minting(self) -> None:
         leading = {
-            step for step in IssuanceStep if _transition(step).destination == IssuanceState.MINTING
+            step
+            for step in IssuanceStep
+            if _transition(step).destination == IssuanceState.MINTING
+            and IssuanceState.MINTING not in _transition(step).origins
         }
 
         assert leading == {IssuanceStep.SIGN_MINT}
+
+    def test_new_terms_leave_a_signed_mint_where_it_is(self) -> None:
+        assert _transition(IssuanceStep.REQUOTE_MINTING) == Transition(
+            frozenset({IssuanceState.MINTING}), IssuanceState.MINTING
+        )
 
     def test_shares_that_have_come_are_never_rejected_cancelled_or_expired(self) -> None:
         for step in (IssuanceStep.REJECT, IssuanceStep.CANCEL, IssuanceStep.EXPIRE):
