@@ -35,9 +35,9 @@ class TestIssuanceStep:
         assert leading == {IssuanceStep.SIGN_MINT}
 
     def test_new_terms_leave_a_signed_mint_where_it_is(self) -> None:
-        assert _transition(IssuanceStep.REQUOTE_MINTING) == Transition(
-            frozenset({IssuanceState.MINTING}), IssuanceState.MINTING
-        )
+        requote = _transition(IssuanceStep.REQUOTE_MINTING)
+
+        assert requote.origins == {requote.destination} == {IssuanceState.MINTING}
 
     def test_shares_that_have_come_are_never_rejected_cancelled_or_expired(self) -> None:
         for step in (IssuanceStep.REJECT, IssuanceStep.CANCEL, IssuanceStep.EXPIRE):
