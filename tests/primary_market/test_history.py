@@ -22,7 +22,7 @@ from issuer.primary_market.models import IssuanceRequest
 from issuer.primary_market.states import IssuanceState
 from issuer.reserves import selectors as reserves
 from issuer.reserves.models import ShareHold
-from tests.make import people, primary_market
+from tests.make import chain, people, primary_market
 from tests.make.primary_market import AT
 
 Act = Callable[[IssuanceRequest, Actor], Any]
@@ -109,6 +109,11 @@ WAY = [
 
 
 class TestIssuanceHistory(TestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        chain.signer()  # its first use raises the recursion limit, which no example may do
+
     @settings(max_examples=25, deadline=None)
     @given(
         st.integers(0, len(WAY)),
