@@ -80,7 +80,7 @@ class TestReadyz:
         response = client.get("/readyz")
 
         assert response.status_code == 503
-        assert response.json()["checks"]["migrations"] == "2 migrations are not applied."
+        assert response.json()["checks"]["migrations"] == "3 migrations are not applied."
 
 
 class TestReadyzWithoutDatabase:
