@@ -356,7 +356,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "kyc.expiry": _beat("kyc.tasks.expire_cases", seconds=60, sandbox_seconds=5),
     "custody.statements": _beat("custody.tasks.collect_statements", seconds=60),
     "custody.ageing": _beat("custody.tasks.age_instructions", seconds=300, sandbox_seconds=5),
-    "chain.scan": _beat("chain.tasks.scan_networks", seconds=15, sandbox_seconds=2),
+    "chain.scan": _beat("chain.tasks.scan_networks", seconds=10, sandbox_seconds=2),
     "chain.acts": _beat("chain.tasks.advance_acts", seconds=15),
     "chain.intents": _beat("chain.tasks.advance_intents", seconds=15),
     "primary_market.requests": _beat("primary_market.tasks.advance_requests", seconds=15),
@@ -366,6 +366,9 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     ),
     "reconciliation": _beat(
         "reconciliation.tasks.reconcile_programs", seconds=900, sandbox_seconds=3
+    ),
+    "reconciliation.alarm": _beat(
+        "reconciliation.tasks.reconcile_alarmed", seconds=5, sandbox_seconds=5
     ),
     "api.forgetting": _beat("api.tasks.forget_served_requests", seconds=3600, sandbox_seconds=3600),
     "attestation.events": _beat("attestation.tasks.attest_events", seconds=5, sandbox_seconds=2),

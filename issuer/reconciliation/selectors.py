@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import (
     Case,
+    CharField,
     Exists,
     IntegerField,
     OuterRef,
@@ -17,6 +18,7 @@ from django.db.models import (
     Value,
     When,
 )
+from django.db.models.functions import Cast, Concat
 
 from issuer.chain.models import ChainEvent, SignerAccount
 from issuer.chain.states import EventKind, IntentState, SignerPurpose
@@ -218,6 +220,18 @@ def unmatched_mints(tokens: Sequence[Token]) -> QuerySet[ChainEvent]:
         .select_related("deployment__network")
         .order_by("block_number", "log_index")
     )
+
+
+def programs_alarmed() -> QuerySet[Program]:
+    """Return the programs with a final mint that nobody approved and no run has found yet."""
+    subject = Concat("transaction_hash", Value("#"), Cast("log_index", CharField()))
+    found = Break.objects.filter(
+        token=OuterRef("deployment__token"), code=BreakCode.UNA_MINT, subject=OuterRef("named")
+    )
+    news = ChainEvent.objects.filter(
+        deployment__token__program=OuterRef("pk"), kind=EventKind.MINT, intent=None
+    ).annotate(named=subject)
+    return Program.objects.filter(Exists(news.exclude(Exists(found)))).order_by("pk")
 
 
 def closed_mints(tokens: Sequence[Token]) -> set[tuple[UUID, str]]:

@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from issuer.chain.states import EventKind, IntentState
 from issuer.foundation import clock
 from issuer.reconciliation import tasks
 from issuer.reconciliation.models import Run
-from tests.make import parties, reconciliation
+from tests.make import chain, parties, reconciliation
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +33,47 @@ class TestReconcilePrograms:
         tasks.reconcile_programs()
 
         assert told.ids == [str(program.pk) for program in programs]
+
+
+class TestReconcileAlarmed:
+    @pytest.fixture
+    def told(self, monkeypatch: pytest.MonkeyPatch) -> Told:
+        told = Told()
+        monkeypatch.setattr(tasks, "reconcile_program", told)
+        return told
+
+    def test_asks_where_somebody_minted_past_the_books(self, told: Told) -> None:
+        stolen = chain.event()
+        chain.event(kind=EventKind.BURN)
+        parties.program()
+
+        tasks.reconcile_alarmed()
+
+        assert told.ids == [str(stolen.deployment.token.program_id)]
+
+    def test_asks_no_more_once_a_run_has_found_it(self, told: Told) -> None:
+        stolen = chain.event()
+        reconciliation.run(stolen.deployment.token.program)
+
+        tasks.reconcile_alarmed()
+
+        assert told.ids == []
+
+    def test_asks_again_for_the_next_one(self, told: Told) -> None:
+        stolen = chain.event()
+        reconciliation.run(stolen.deployment.token.program)
+        chain.event(stolen.deployment)
+
+        tasks.reconcile_alarmed()
+
+        assert told.ids == [str(stolen.deployment.token.program_id)]
+
+    def test_leaves_our_own_mints_to_the_clock(self, told: Told) -> None:
+        chain.intent(state=IntentState.FINAL)
+
+        tasks.reconcile_alarmed()
+
+        assert told.ids == []
 
 
 class TestReconcileProgram:
