@@ -54,10 +54,10 @@ class TokenToday:
 
     @property
     def missing(self) -> Decimal | None:
-        """The shares that are owed and not held; None if the token is not short."""
+        """The shares that are owed, and not there even with those in transit; None if not short."""
         if self.cover.status != CoverStatus.SHORT or self.cover.surplus is None:
             return None
-        return -self.cover.surplus
+        return -(self.cover.surplus + self.cover.disclosed)
 
     @property
     def url(self) -> str:

@@ -91,7 +91,8 @@ def what_is_unclean(scope: Scope, runs: Sequence[Run], *, since: datetime) -> li
     """Return why nothing may go on under a gate after the newest `runs` of its programs.
 
     Empty if each is as of after `since`, finds every token covered, if only with shares in
-    transit, and no break of the tokens is open that is critical or high.
+    transit, no break of the tokens is open that is critical or high, and no mint past the books
+    waits to be found.
     """
     tokens = list(tokens_under(scope))
     late = [run for run in runs if run.as_of <= since]
@@ -102,6 +103,8 @@ def what_is_unclean(scope: Scope, runs: Sequence[Run], *, since: datetime) -> li
         status = CoverStatus(statuses.get(token.pk, CoverStatus.UNKNOWN))
         if status not in _ENOUGH:
             unclean.append(f"{token.symbol} is {status.label.lower()}.")
+    alarmed = programs_alarmed().filter(pk__in=[run.program_id for run in runs])
+    unclean += [f"{program} has a mint that nobody approved." for program in alarmed]
     grave = open_breaks().filter(token__in=tokens, severity__in=_GRAVE)
     return unclean + [f"{found} is open." for found in grave]
 
@@ -204,7 +207,6 @@ def trusted_minters() -> Mapping[UUID, str]:
     """
     accounts = SignerAccount.objects.filter(purpose=SignerPurpose.MINTER, retired_at=None)
     stolen = ChainEvent.objects.filter(
-        deployment__network=OuterRef("network"),
         kind=EventKind.MINT,
         intent=None,
         sender=OuterRef("address"),

@@ -16,6 +16,8 @@ from issuer.operations.alerts.states import DeliveryState, DeliveryStep
 from issuer.operations.models import AlertCursor, AlertDelivery
 
 EVENTS_PER_ROUND: Final = 500
+#: A try that takes longer is dead: its task is ended before.
+LEASE: Final = timedelta(seconds=100)
 #: Between two tries: this, twice this, four times this, and so on up to the longest.
 FIRST_WAIT: Final = timedelta(seconds=10)
 LONGEST_WAIT: Final = timedelta(minutes=15)
@@ -54,7 +56,7 @@ def raise_alerts(*, channels: Collection[str], actor: Actor, at: datetime) -> in
 def begin_try(delivery_id: UUID, *, at: datetime) -> AlertDelivery | None:
     """Take a delivery that is due, so that nobody else tries it meanwhile; None if none is.
 
-    The next try is due before this one is made: whoever dies in it has it repeated.
+    It is due again when this try must be over: whoever dies in it has it repeated.
     """
     delivery = (
         AlertDelivery.objects.select_for_update(of=("self",), skip_locked=True)
@@ -65,7 +67,7 @@ def begin_try(delivery_id: UUID, *, at: datetime) -> AlertDelivery | None:
     if delivery is None:
         return None
     delivery.tries += 1
-    delivery.due_at = at + min(FIRST_WAIT * 2 ** min(delivery.tries - 1, 10), LONGEST_WAIT)
+    delivery.due_at = at + LEASE
     delivery.save(update_fields=["tries", "due_at"])
     return delivery
 
@@ -94,7 +96,8 @@ def record_failure(delivery_id: UUID, *, problem: str, actor: Actor, at: datetim
     delivery.problem = problem[:_PROBLEM_LENGTH]
     if at - delivery.raised_at >= PATIENCE:
         return _take(DeliveryStep.ABANDON, delivery, actor=actor, at=at)
-    delivery.save(update_fields=["problem"])
+    delivery.due_at = at + min(FIRST_WAIT * 2 ** min(delivery.tries - 1, 10), LONGEST_WAIT)
+    delivery.save(update_fields=["problem", "due_at"])
     return delivery
 
 

@@ -111,8 +111,10 @@ def assign_deposit(deposit_id: UUID, *, request_id: UUID, actor: Actor, at: date
     if deposit.returns.filter(state__in=OPEN_RETURN_STATES).exists():
         raise errors.DepositReturning(f"{deposit} is proposed to be returned.")
     transfer = deposit.transfer
-    if (transfer.sender, transfer.deployment_id) != (request.wallet.address, request.deployment_id):
-        raise errors.DepositOfAnother(f"{deposit} came from {transfer.sender}.")
+    came = (transfer.sender, transfer.deployment_id, transfer.recipient)
+    if came != (request.wallet.address, request.deployment_id, request.deposit_address):
+        detail = f"{deposit} came from {transfer.sender}, to {transfer.recipient}."
+        raise errors.DepositOfAnother(detail)
     if request.state not in RECEIVING_STATES:
         label = RedemptionState(request.state).label
         raise errors.RedemptionNotReceiving(f"{request} takes no tokens: {label}.")
@@ -230,13 +232,15 @@ def _among(receiving: Sequence[RedemptionRequest], quantity: Decimal) -> _Match:
 def _candidates(transfer: IncomingTransfer, wallet: Wallet) -> list[RedemptionRequest]:
     """Return the sender's requests that have not ended, locked, the oldest first.
 
-    By the address, for one that was revoked and bound again is another row.
+    By the address, for one that was revoked and bound again is another row. Only those that the
+    tokens were to come to this address for: what another address holds cannot be burned for them.
     """
     return list(
         redemptions.for_update()
         .filter(
             participant=wallet.participant,
             deployment=transfer.deployment,
+            deposit_address=transfer.recipient,
             wallet__namespace=wallet.namespace,
             wallet__address=wallet.address,
         )

@@ -125,6 +125,7 @@ def accept(
     IssuanceStep.ACCEPT.value.check(IssuanceState(request.state))
     checks.require_entitled(request, at=at)
     checks.require_unchanged_terms(request, at=at)
+    checks.require_booked_multiplier(request, at=at)  # or a split's booking would split it again
     instruction = custody.instruct_receipt(
         account=checks.custody_account(request.token, account_id),
         purpose=Purpose.ISSUANCE,

@@ -18,6 +18,7 @@ from issuer.custody import services as custody
 from issuer.custody.states import InstructionState
 from issuer.foundation import calendars, quantities
 from issuer.foundation.actors import Actor
+from issuer.gate import services as gate
 from issuer.instruments import chart
 from issuer.ledger import services as ledger
 from issuer.ledger.services import Line
@@ -129,12 +130,14 @@ def instruct_delivery(request_id: UUID, *, actor: Actor, at: datetime) -> Redemp
         KycNotCleared: if the participant may no longer be dealt with.
         MultiplierChanged: if a split is in the books, and the request not quoted again yet.
         CoverUnknown, SharesNotFree: if only others' shares could be sent, or nothing is known.
+        GateClosed: if one of its gates is halted: then nothing leaves.
     """
     request = lock(request_id)
     RedemptionStep.INSTRUCT_DELIVERY.value.check(RedemptionState(request.state))
     checks.require_cleared(request, at=at)
     checks.require_booked_multiplier(request, at=at)
     reserves.require_deliverable(token_id=request.token_id, at=at)
+    gate.require_redeemable(scopes=reserves_of.scopes_of(request.token, request.deployment.network))
     assert request.account is not None
     trade_date = calendars.last_session(at.date())
     instruction = custody.instruct_delivery(

@@ -33,7 +33,8 @@ def freeze_redemption(
     step.value.check(RedemptionState(request.state))
     approvals.void_open(subject=request, reason=reason, actor=actor, at=at)
     take(step, request, actor=actor, at=at, reason=reason)
-    deposits.quarantine(request, actor=actor, at=at)
+    if here:  # those of burned tokens are gone
+        deposits.quarantine(request, actor=actor, at=at)
     return request
 
 
@@ -51,7 +52,10 @@ def unfreeze_redemption(
     request = lock(request_id)
     step = _step_back(request)
     step.value.check(RedemptionState(request.state))
-    checks.require_entitled(request, at=at)
+    if request.burn_intent is None:
+        checks.require_entitled(request, at=at)
+    else:  # what is owed now is shares, whatever became of the wallet
+        checks.require_cleared(request, at=at)
     take(step, request, actor=actor, at=at, reason=reason)
     if request.burn_intent is None:
         deposits.resume(request, actor=actor, at=at)

@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import transaction
 
 from issuer.approvals import services as approvals
+from issuer.custody.states import InstructionState
 from issuer.foundation import quantities
 from issuer.foundation.actors import Actor
 from issuer.instruments import selectors as instruments
@@ -92,7 +93,7 @@ def requote_redemption(request_id: UUID, *, actor: Actor, at: datetime) -> Redem
     """
     request = redemptions.lock(request_id)
     terms = _terms(request, at=at)
-    if terms is None or request.state not in _REDEMPTION:
+    if terms is None or request.state not in _REDEMPTION or _is_delivered(request):
         return request
     multiplier, factor = terms
     burned = request.burn_intent is not None and request.state != RedemptionState.BURNING
@@ -112,6 +113,12 @@ def requote_redemption(request_id: UUID, *, actor: Actor, at: datetime) -> Redem
         multiplier=multiplier,
         shares=shares,
     )
+
+
+def _is_delivered(request: RedemptionRequest) -> bool:
+    """Say whether the shares of a request have left, as they were before any later split."""
+    instruction = request.instruction
+    return instruction is not None and instruction.state == InstructionState.SETTLED
 
 
 def _terms(

@@ -12,6 +12,7 @@ from issuer.approvals.errors import ProposalChanged
 from issuer.approvals.models import Proposal
 from issuer.audit import services as audit
 from issuer.chain import services as chain
+from issuer.chain.errors import SignerMismatch
 from issuer.chain.services import Prepared
 from issuer.chain.signing import Signer
 from issuer.chain.states import IntentState
@@ -142,6 +143,9 @@ def sign_return(
     found = _lock(return_id)
     ReturnStep.SIGN.value.check(ReturnState(found.state))
     checks.require_lawful_return(found.deposit)
+    if signer.address != found.deposit.transfer.recipient:
+        detail = f"{found.deposit} lies at {found.deposit.transfer.recipient}."
+        raise SignerMismatch(detail)
     intent = chain.sign(
         deployment=found.deposit.transfer.deployment,
         call=return_of(found),
