@@ -1,4 +1,7 @@
-"""A real chain for the tests of this room; each test finds it as the session began."""
+"""A real chain for the tests of this room, one a file; each test finds it as the file began.
+
+Anvil forgets old states in the end, so that one chain does not serve them all.
+"""
 
 from collections.abc import Iterator
 
@@ -8,7 +11,7 @@ from issuer.sandbox.anvil import Anvil, running
 from tests.chain.stock import Stock
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def deployed() -> Iterator[Stock]:
     with running() as anvil:
         yield Stock(anvil)

@@ -32,7 +32,7 @@ def approver() -> Actor:
     return people.staff_actor(Role.APPROVER)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def deployed() -> Iterator[Stock]:
     from issuer.sandbox.anvil import running
     from tests.chain.stock import Stock
