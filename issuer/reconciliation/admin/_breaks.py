@@ -130,7 +130,7 @@ class BreakAdmin(ActsAdmin, ModelAdmin):
     def status(self, row: Any) -> SafeString | str:
         """Say where a break stands; one that only persons end may be open and seen no longer."""
         if row.gone_since is None:
-            return row.get_state_display()  # type: ignore[no-any-return]  # `gone_since` is no field
+            return str(row.get_state_display())
         return format_html("Open, no longer seen since {}", screens.utc(row.gone_since))
 
     @admin.display(description="Open for", ordering="opened_at")
