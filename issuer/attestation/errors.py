@@ -31,13 +31,6 @@ class AttestationCorrected(Conflict):
     title = "The statement is corrected already"
 
 
-class EventTakesPeople(Conflict):
-    """What is better than the last statement in any token is not stated without two persons."""
-
-    code = "event-takes-people"
-    title = "The statement would be better than the last one, so two persons have to make it"
-
-
 class StatementInconsistent(Rejected):
     """The figures of a statement do not follow from one another, so nobody may sign it."""
 
@@ -50,6 +43,20 @@ class StatementExpired(Conflict):
 
     code = "statement-expired"
     title = "The statement has expired before it was confirmed"
+
+
+class StatementOvertaken(Conflict):
+    """A statement is not let out while the issuer knows that something in it has got worse."""
+
+    code = "statement-overtaken"
+    title = "A newer reconciliation found something worse than the statement says"
+
+
+class EventNotWithdrawn(Conflict):
+    """What got worse is not kept back by a person, unless it cannot be published as it is."""
+
+    code = "event-not-withdrawn"
+    title = "A statement of what got worse goes out unless publishing it has failed"
 
 
 class SigningKeyUnusable(Unavailable):

@@ -1,5 +1,7 @@
 """What we state to the public, frozen as of a moment."""
 
+from typing import Final
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -7,7 +9,10 @@ from issuer.attestation.states import UNDER_WAY, AttestationKind, AttestationSta
 from issuer.foundation.fields import IdField
 from issuer.reserves.cover import CoverStatus
 
-CONTENT_ONLY = Q(state__in=[AttestationState.FROZEN, AttestationState.DECLINED])
+#: How long a reason may be: why something was corrected, declined or not published.
+REASON_LENGTH: Final = 500
+NO_DOCUMENT = Q(document=None, sha256="")
+WITH_DOCUMENT = Q(document__isnull=False) & ~Q(sha256="")
 OUT = Q(state__in=[AttestationState.PUBLISHED, AttestationState.SUPERSEDED])
 
 
@@ -17,7 +22,7 @@ class Attestation(models.Model):
     `content` is what one officer proposed and another approves; `document` is that content with
     the approval in it, as it is signed and published. Neither changes once it is there, and each
     hash is of the bytes beside it. `sequence` is gapless per program: a declined statement gives
-    its number back.
+    its number back, and one that was declined after its review keeps the document that it had.
 
     Nobody approves an EVENT, so PostgreSQL refuses one that is better than the statement before
     in any token. A CORRECTION names the statement whose figures it replaces, which stays as it is.
@@ -39,7 +44,7 @@ class Attestation(models.Model):
         "self", models.PROTECT, null=True, blank=True, related_name="corrections"
     )
     correction_reason = models.CharField(
-        max_length=500, blank=True, help_text="Public: no personal data."
+        max_length=REASON_LENGTH, blank=True, help_text="Public: no personal data."
     )
     status = models.CharField(max_length=16, choices=CoverStatus)
     as_of = models.DateTimeField()
@@ -49,6 +54,10 @@ class Attestation(models.Model):
     )
     frozen_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True, blank=True)
+    publishing_failed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When staff were told that it could not be published."
+    )
+    publishing_failure = models.CharField(max_length=REASON_LENGTH, blank=True)
 
     class Meta:
         ordering = ["-sequence", "-id"]
@@ -111,8 +120,15 @@ class Attestation(models.Model):
             ),
             models.CheckConstraint(
                 name="attestation_document_iff_reviewed",
-                condition=CONTENT_ONLY & Q(document=None, sha256="")
-                | ~CONTENT_ONLY & Q(document__isnull=False) & ~Q(sha256=""),
+                condition=Q(state=AttestationState.FROZEN) & NO_DOCUMENT
+                | Q(state=AttestationState.DECLINED) & (NO_DOCUMENT | WITH_DOCUMENT)
+                | ~Q(state__in=[AttestationState.FROZEN, AttestationState.DECLINED])
+                & WITH_DOCUMENT,
+            ),
+            models.CheckConstraint(
+                name="attestation_failure_has_time_and_reason",
+                condition=Q(publishing_failed_at=None, publishing_failure="")
+                | Q(publishing_failed_at__isnull=False) & ~Q(publishing_failure=""),
             ),
             models.CheckConstraint(
                 name="attestation_published_has_time",
@@ -156,6 +172,9 @@ class AttestationTransition(models.Model):
     destination = models.CharField(max_length=16)
     actor = models.CharField(max_length=128)
     occurred_at = models.DateTimeField()
+    reason = models.CharField(
+        max_length=REASON_LENGTH, blank=True, help_text="Why it was declined."
+    )
 
     class Meta:
         ordering = ["id"]

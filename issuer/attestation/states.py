@@ -23,7 +23,7 @@ class AttestationState(models.TextChoices):
     SIGNED = "SIGNED", "Signed"
     PUBLISHED = "PUBLISHED", "Published"
     SUPERSEDED = "SUPERSEDED", "Superseded"
-    DECLINED = "DECLINED", "Declined in review"
+    DECLINED = "DECLINED", "Declined, never published"
 
 
 _S = AttestationState
@@ -36,6 +36,8 @@ class AttestationStep(Enum):
     REVIEW = Transition(frozenset({_S.FROZEN}), _S.REVIEWED)
     ADMIT = Transition(frozenset({_S.FROZEN}), _S.REVIEWED)  # an event, which nobody reviews
     DECLINE = Transition(frozenset({_S.FROZEN}), _S.DECLINED)
+    WITHDRAW = Transition(frozenset({_S.REVIEWED}), _S.DECLINED)  # nobody has signed it yet
+    OVERTAKE = Transition(frozenset({_S.REVIEWED}), _S.DECLINED)  # what got worse goes first
     SIGN = Transition(frozenset({_S.REVIEWED}), _S.SIGNED)
     PUBLISH = Transition(frozenset({_S.SIGNED}), _S.PUBLISHED)
     SUPERSEDE = Transition(frozenset({_S.PUBLISHED}), _S.SUPERSEDED)

@@ -8,8 +8,9 @@ from uuid import UUID
 from django.db import transaction
 
 from issuer.attestation import errors, packaging, selectors
-from issuer.attestation.models import Attestation, Exhibit, StatementKey
+from issuer.attestation.models import REASON_LENGTH, Attestation, Exhibit, StatementKey
 from issuer.attestation.package import verify_offline
+from issuer.attestation.services._overtaking import require_not_overtaken
 from issuer.attestation.services._steps import lock, require_passed, take
 from issuer.attestation.signers import StatementSigner, key_id
 from issuer.attestation.states import AttestationState, AttestationStep
@@ -29,6 +30,7 @@ def sign(
 
     Raises:
         IllegalTransition: if the statement is not reviewed.
+        StatementOvertaken: if a newer reconciliation found something worse than it says.
         StatementInconsistent: if `files` are not a package of this statement that verifies.
     """
     attestation = lock(attestation_id)
@@ -36,6 +38,7 @@ def sign(
         if attestation.exhibits.exists():
             return attestation
         AttestationStep.SIGN.value.check(AttestationState(attestation.state))
+    require_not_overtaken(attestation)
     if files.get(verify_offline.DOCUMENT) != bytes(attestation.document or b""):
         raise errors.StatementInconsistent("The files are of another statement.")
     report, _ = verify_offline.verify(
@@ -82,6 +85,35 @@ def publish(attestation_id: UUID, *, actor: Actor, at: datetime) -> Attestation:
         sha256=attestation.sha256,
     )
     return attestation
+
+
+@transaction.atomic
+def record_failure(attestation_id: UUID, *, reason: str, actor: Actor, at: datetime) -> bool:
+    """Tell staff that a statement under way cannot be published; once for each, however often.
+
+    Returns whether they were told now. Until the reason is mended or the statement
+    withdrawn, no other one of the program goes out.
+    """
+    assert reason, "a failure has a reason"
+    attestation = lock(attestation_id)
+    waits = attestation.state in {AttestationState.REVIEWED, AttestationState.SIGNED}
+    if not waits or attestation.publishing_failed_at is not None:
+        return False
+    attestation.publishing_failed_at = at
+    attestation.publishing_failure = reason[:REASON_LENGTH]
+    attestation.save(update_fields=["publishing_failed_at", "publishing_failure"])
+    facts = {"reason": attestation.publishing_failure}
+    audit.record("attestation.publishing_failed", subject=attestation, actor=actor, at=at, **facts)
+    events.record(
+        "attestation.publishing_failed",
+        subject=attestation,
+        at=at,
+        program=attestation.program.code,
+        sequence=str(attestation.sequence),
+        kind=attestation.kind,
+        **facts,
+    )
+    return True
 
 
 def assemble(attestation: Attestation, *, signer: StatementSigner) -> dict[str, bytes]:

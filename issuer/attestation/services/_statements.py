@@ -14,7 +14,9 @@ from issuer.approvals.models import Approval
 from issuer.attestation import document, errors, selectors
 from issuer.attestation.document import Occasion
 from issuer.attestation.models import Attestation
+from issuer.attestation.package import verify_offline
 from issuer.attestation.services._freezing import freeze, lock_program
+from issuer.attestation.services._overtaking import require_not_overtaken
 from issuer.attestation.services._steps import lock, take
 from issuer.attestation.states import AttestationKind, AttestationState, AttestationStep
 from issuer.foundation import canonical
@@ -26,7 +28,6 @@ from issuer.people.models import Person
 from issuer.people.roles import MATRIX
 from issuer.reconciliation import selectors as reconciliation
 from issuer.reconciliation.models import Run
-from issuer.reserves.cover import CoverStatus
 
 #: The act that two persons decide.
 PUBLISH: Final = "attestation.publish"
@@ -66,6 +67,8 @@ def propose_correction(
             as `propose`.
     """
     assert reason, "doors ask for a reason"
+    # The program first, as for every statement: an event that follows this one locks it second.
+    lock_program(Attestation.objects.select_related("program").get(pk=attestation_id).program)
     wrong = lock(attestation_id)
     if wrong.state not in selectors.OUT:
         raise errors.AttestationNotPublished(f"{wrong} has not been published.")
@@ -97,28 +100,30 @@ def confirm(attestation_id: UUID, *, actor: Actor, at: datetime) -> Attestation:
     Raises:
         IllegalTransition: if it does not wait for review.
         StatementExpired: if nobody may rely on it any more.
+        StatementOvertaken: if a newer reconciliation found something worse than it says.
         SamePerson: if the person behind `actor` proposed it.
         ProposalChanged: if it is not what was proposed.
         PersonRequired: if `actor` is nobody's login.
     """
     attestation = lock(attestation_id)
     AttestationStep.REVIEW.value.check(AttestationState(attestation.state))
-    if at > attestation.valid_until and attestation.status != CoverStatus.UNKNOWN:
+    content = selectors.content_of(attestation)
+    if at > attestation.valid_until and not verify_offline.extends_nothing(content):
         raise errors.StatementExpired(f"{attestation} could not be relied on any more; decline it.")
+    require_not_overtaken(attestation)
     proposal = approvals.confirm(
         _open_proposal(attestation), payload=payload_of(attestation), actor=actor, at=at
     )
     approval = Approval.objects.get(proposal=proposal)
     officer = _officer(actor, CONFIRM_PERMISSION, at=approval.approved_at)
-    complete = document.complete(selectors.content_of(attestation), approved_by=officer)
-    content = canonical.to_bytes(complete)
+    signed = canonical.to_bytes(document.complete(content, approved_by=officer))
     return take(
         AttestationStep.REVIEW,
         attestation,
         actor=actor,
         at=at,
-        document=content,
-        sha256=hashlib.sha256(content).hexdigest(),
+        document=signed,
+        sha256=hashlib.sha256(signed).hexdigest(),
     )
 
 
@@ -133,7 +138,30 @@ def decline(attestation_id: UUID, *, reason: str, actor: Actor, at: datetime) ->
     attestation = lock(attestation_id)
     AttestationStep.DECLINE.value.check(AttestationState(attestation.state))
     approvals.decline(_open_proposal(attestation), reason=reason, actor=actor, at=at)
-    return take(AttestationStep.DECLINE, attestation, actor=actor, at=at)
+    return take(AttestationStep.DECLINE, attestation, actor=actor, at=at, reason=reason)
+
+
+@transaction.atomic
+def withdraw(attestation_id: UUID, *, reason: str, actor: Actor, at: datetime) -> Attestation:
+    """Give a statement up that waits for its signature; its number is free again.
+
+    Whoever approved it approved nothing else, so that approval ends with it. The statement of an
+    event is kept back by nobody while it can still go out. What is signed is not withdrawn: it may
+    have left the house, so it is published, and corrected if it is wrong.
+
+    Raises:
+        IllegalTransition: if it does not wait for its signature.
+        EventNotWithdrawn: if it says what got worse, and publishing it has not failed.
+        PersonRequired: if `actor` is nobody's login.
+    """
+    assert reason, "doors ask for a reason"
+    if actor.person is None:
+        raise PersonRequired(f"{actor} is not the login of a person.")
+    attestation = lock(attestation_id)
+    AttestationStep.WITHDRAW.value.check(AttestationState(attestation.state))
+    if attestation.kind == AttestationKind.EVENT and attestation.publishing_failed_at is None:
+        raise errors.EventNotWithdrawn(f"{attestation} says what got worse, and goes out.")
+    return take(AttestationStep.WITHDRAW, attestation, actor=actor, at=at, reason=reason)
 
 
 def _propose(

@@ -31,11 +31,17 @@ def lock(attestation_id: UUID) -> Attestation:
 
 
 def take(
-    step: AttestationStep, attestation: Attestation, *, actor: Actor, at: datetime, **columns: Any
+    step: AttestationStep,
+    attestation: Attestation,
+    *,
+    actor: Actor,
+    at: datetime,
+    reason: str = "",
+    **columns: Any,
 ) -> Attestation:
     """Take a step with a locked attestation, and set the columns that its new state requires.
 
-    The only writer of `state`.
+    The only writer of `state`. `reason` says why, where it is declined.
     """
     require_transaction()
     origin = AttestationState(attestation.state)
@@ -51,8 +57,11 @@ def take(
         destination=attestation.state,
         actor=str(actor),
         occurred_at=at,
+        reason=reason,
     )
     facts = {"sha256": attestation.sha256} if attestation.sha256 else {}
+    if reason:
+        facts["reason"] = reason
     audit.record(
         f"attestation.{step.name.lower()}", subject=attestation, actor=actor, at=at, **facts
     )

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 
 from issuer.events.models import Event
+from issuer.reconciliation.states import Severity
 
 
 class Urgency(models.TextChoices):
@@ -55,30 +56,45 @@ _TOLD: Final[Mapping[str, tuple[str, Urgency]]] = {
     "gate.hold_placed": ("Minting is held shut: {scope_name}", Urgency.NOW),
     "gate.resumed": ("Minting goes on again: {scope_name}", Urgency.TODAY),
     "break.opened": ("Break {code} on {token}", Urgency.NOW),
+    "break.regraded": ("Break {code} on {token} is graver now: {severity}", Urgency.NOW),
     "attestation.published": ("Statement {sequence} is published: {status}", Urgency.TODAY),
+    "attestation.overtaken": ("Statement {sequence} was declined by itself", Urgency.NOW),
+    "attestation.publishing_failed": ("Statement {sequence} cannot be published", Urgency.NOW),
 }
-#: Breaks that wait for the desk to look at its screen anyway.
-_SEVERITIES_TOLD: Final = frozenset({"CRITICAL", "HIGH"})
+#: Breaks of other severities wait for the desk to look at its screen anyway.
+_SEVERITIES_TOLD: Final = frozenset({Severity.CRITICAL, Severity.HIGH})
 
 
 def is_told(event: Event) -> bool:
     """Say whether staff are alerted to `event`."""
     if event.type == "break.opened":
         return event.data.get("severity") in _SEVERITIES_TOLD
+    if event.type == "break.regraded":
+        return event.data["severity"] in _SEVERITIES_TOLD and _is_graver(event)
     return event.type in _TOLD
 
 
 def alert_of(event: Event, *, delivery_id: str) -> Alert:
     """Return what is said of an event that is told."""
-    title, urgency = _TOLD[event.type]
     return Alert(
         id=delivery_id,
-        urgency=urgency,
-        title=title.format_map(_Said(event.data)),
+        urgency=_TOLD[event.type][1],
+        title=title_of(event),
         facts={name: value for name, value in event.data.items() if value},
         occurred_at=f"{event.occurred_at:%Y-%m-%dT%H:%M:%SZ}",
         url=f"{settings.PUBLIC_URL}/admin/",
     )
+
+
+def title_of(event: Event) -> str:
+    """Return the one line that is said of an event that is told."""
+    return _TOLD[event.type][0].format_map(_Said(event.data))
+
+
+def _is_graver(event: Event) -> bool:
+    gravest_first = Severity.values
+    severity, before = event.data["severity"], event.data["severity_before"]
+    return gravest_first.index(severity) < gravest_first.index(before)
 
 
 class _Said(dict[str, str]):
