@@ -53,6 +53,8 @@ def confirmations() -> Iterator[Confirmation]:
         of_kind = [proposal for proposal in proposals if proposal.subject_type == label]
         found = kind.look_up([proposal.subject_id for proposal in of_kind]) if of_kind else {}
         for proposal in of_kind:
+            if proposal.subject_id not in found:  # it waits with what it is a part of
+                continue
             name, url = found[proposal.subject_id]
             yield Confirmation(kind.act, kind.permission, name, url, proposal)
 
@@ -120,7 +122,7 @@ def _breaks(ids: Collection[UUID]) -> Found:
 
 
 def _contract_acts(ids: Collection[UUID]) -> Found:
-    rows = ContractAct.objects.filter(pk__in=ids).select_related("network")
+    rows = ContractAct.objects.filter(pk__in=ids, part_of_id=None).select_related("network")
     label = ContractAct._meta.label_lower
     return {
         row.pk: (f"{row.get_kind_display()} on {row.network}", record_url(label, row.pk))

@@ -2,8 +2,12 @@
 
 from typing import Final
 
+from django.apps import apps
 from django.contrib import admin
 from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 
 from issuer.chain import forms, selectors, services
@@ -83,7 +87,13 @@ class TransactionAttemptInline(ReadOnlyAdmin, TabularInline):
     """The tries at a transaction, under it; the signed bytes stay in the database."""
 
     model = TransactionAttempt
-    fields = ("transaction_hash", "max_fee_per_gas", "max_priority_fee_per_gas", "signed_at")
+    fields = (
+        "transaction_hash",
+        "cancels",
+        "max_fee_per_gas",
+        "max_priority_fee_per_gas",
+        "signed_at",
+    )
     extra = 0
 
 
@@ -130,7 +140,8 @@ class SignerAccountAdmin(ReadOnlyAdmin, ModelAdmin):
 
 
 def _waits(act: ContractAct) -> bool:
-    return act.state == ActState.PROPOSED
+    """Say whether it waits for a second person here, and not on the page of something larger."""
+    return act.state == ActState.PROPOSED and act.part_of_id is None
 
 
 def _can_be_given_up(act: ContractAct) -> bool:
@@ -216,7 +227,7 @@ class ContractActAdmin(ActsAdmin, ModelAdmin):
     search_fields = ("account", "calls__intent__attempts__transaction_hash")
     date_hierarchy = "proposed_at"
     ordering = ("-proposed_at", "-id")
-    readonly_fields = ("state",)
+    readonly_fields = ("state", "decided_with")
     show_full_result_count = False
     inlines = (ContractCallInline, ContractActTransitionInline)
     opening = Act(
@@ -228,3 +239,13 @@ class ContractActAdmin(ActsAdmin, ModelAdmin):
         form=forms.ProposeActForm,
     )
     acts = ACTS
+
+    @admin.display(description="Decided on with")
+    def decided_with(self, act: ContractAct) -> SafeString:
+        """Return a link to what the act is a part of, where alone it is confirmed or declined."""
+        if act.part_of_id is None:
+            return SafeString("itself")
+        model = apps.get_model(act.part_of_type)
+        page = reverse(f"admin:{act.part_of_type.replace('.', '_')}_change", args=[act.part_of_id])
+        whole = model._default_manager.get(pk=act.part_of_id)
+        return format_html('<a href="{}">{}, {}</a>', page, model._meta.verbose_name, whole)

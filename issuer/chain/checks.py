@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.db import models
 from django.db.models import Sum
 from eth_utils.address import is_address
 
@@ -87,6 +88,21 @@ def require_ahead(act: ContractAct, *, at: datetime) -> None:
         return
     if act.effective_at <= at or act.effective_at.microsecond:
         raise errors.ActNotSound("A multiplier takes effect at a whole second that is ahead.")
+
+
+def require_part_of(act: ContractAct, whole: models.Model | None) -> None:
+    """Refuse to decide on an act apart from what it is a part of.
+
+    Raises:
+        ActPartOfAnother: if it is a part of something else than `whole`.
+    """
+    decided_with = ("", None) if whole is None else (whole._meta.label_lower, whole.pk)
+    if (act.part_of_type, act.part_of_id) != decided_with:
+        raise errors.ActPartOfAnother(
+            f"{act} is decided on with what it is a part of, and not by itself.",
+            part_of_type=act.part_of_type,
+            part_of_id="" if act.part_of_id is None else str(act.part_of_id),
+        )
 
 
 def require_admin_stays(act: ContractAct) -> None:

@@ -62,6 +62,20 @@ class IntentChanged(errors.Conflict):
     title = "The transaction is no longer as it was signed"
 
 
+class EarlierTransactionUnsent(errors.Conflict):
+    """An earlier nonce of the account is not sent, so nothing that follows it is."""
+
+    code = "earlier-transaction-unsent"
+    title = "An earlier transaction of the account is not sent yet"
+
+
+class NoLongerWanted(errors.Conflict):
+    """What a transaction was signed for no longer stands, so it may not go out."""
+
+    code = "transaction-no-longer-wanted"
+    title = "What the transaction was signed for no longer stands"
+
+
 class FeesTooHigh(errors.Conflict):
     """The chain asks for more than we are willing to pay."""
 
@@ -109,6 +123,13 @@ class ActChanged(errors.Conflict):
 
     code = "contract-act-changed"
     title = "The contract act is not what was approved"
+
+
+class ActPartOfAnother(errors.Conflict):
+    """The act is a part of something else, and is decided on with that alone."""
+
+    code = "contract-act-part-of-another"
+    title = "The contract act is decided on with what it is a part of"
 
 
 class ActUnderWay(errors.Conflict):

@@ -104,7 +104,8 @@ ACTS: Final = (
     Act(
         name="confirm-cancellation",
         label="Confirm the cancellation",
-        consequence="You call the split off. Every chain is told to leave the multiplier as it is.",
+        consequence="You call the split off. Every chain is told to leave the multiplier as it is; "
+        "it is over once each one knows.",
         permission=CONFIRM,
         take=lambda row, **asked: services.confirm_cancellation(row.pk, **asked),
         form=SeenForm,

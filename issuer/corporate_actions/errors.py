@@ -24,6 +24,20 @@ class StockSplitNotProposed(errors.Conflict):
     title = "Nobody has proposed this"
 
 
+class StockSplitTold(errors.Conflict):
+    """A contract was told of the split, so it cannot just be given up."""
+
+    code = "stock-split-told"
+    title = "A contract was told of the split already"
+
+
+class StockSplitNotCancelled(errors.Conflict):
+    """A contract still means to move its multiplier for a split that was called off."""
+
+    code = "stock-split-not-cancelled"
+    title = "Not every chain knows that the split was called off"
+
+
 class StockSplitNotScheduled(errors.Conflict):
     """A chain has not been told of the split."""
 

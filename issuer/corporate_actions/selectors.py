@@ -23,18 +23,14 @@ from issuer.ledger import selectors as books
 def splits_under_way() -> QuerySet[StockSplit]:
     """Return the splits that somebody has to look after, the next one first.
 
-    Those agreed on until they are closed; those called off until every contract has been told; and
+    Those agreed on until they are closed, or called off and every contract has been told; and
     whatever still holds a gate shut.
     """
     held = Hold.objects.filter(cause=Cause.WINDOW, released_at=None).values("reference")
-    to_be_told = Q(acts__purpose=ActPurpose.WITHDRAW) & ~Q(acts__act__state=ActState.DONE)
-    looked_after = (
-        Q(state__in=[*AGREED_STATES, SplitState.EFFECTIVE])
-        | Q(state=SplitState.CANCELLED) & to_be_told
-        | Q(pk__in=held)
+    under_way = [*AGREED_STATES, SplitState.EFFECTIVE, SplitState.CANCELLING]
+    return StockSplit.objects.filter(Q(state__in=under_way) | Q(pk__in=held)).order_by(
+        "effective_at", "id"
     )
-    ids = StockSplit.objects.filter(looked_after).order_by().values("pk")
-    return StockSplit.objects.filter(pk__in=ids).order_by("effective_at", "id")
 
 
 def stock_splits_of(token: Token) -> QuerySet[StockSplit]:
@@ -99,6 +95,14 @@ def chains_agree(stock_split: StockSplit) -> bool:
     return True
 
 
+def called_off_everywhere(stock_split: StockSplit) -> bool:
+    """Say whether no chain will move its multiplier for a split that was called off.
+
+    Each was told in time; or its time has passed, and each has the multiplier of the books.
+    """
+    return told_everywhere(stock_split, ActPurpose.WITHDRAW) or chains_agree(stock_split)
+
+
 def window_open(stock_split: StockSplit, *, at: datetime) -> bool:
     """Say whether minting and burning of the token have to halt for a split at `at`.
 
@@ -110,9 +114,8 @@ def window_open(stock_split: StockSplit, *, at: datetime) -> bool:
             return at >= stock_split.window_opens_at
         case SplitState.EFFECTIVE | SplitState.CLOSED:
             return not chains_agree(stock_split)
-        case SplitState.CANCELLED if stock_split.split_id is not None:
-            told = told_everywhere(stock_split, ActPurpose.WITHDRAW)
-            return at >= stock_split.window_opens_at and not (told or chains_agree(stock_split))
+        case SplitState.CANCELLING:
+            return at >= stock_split.window_opens_at
         case _:
             return False
 

@@ -42,6 +42,8 @@ def _advance(stock_split_id: UUID, *, actor: Actor, at: datetime) -> None:
             logger.warning("A split is not booked", split=str(stock_split), reason=refusal.detail)
             services.note_trouble(stock_split_id, reason=refusal.detail, **told)
     stock_split.refresh_from_db()
+    if stock_split.state == SplitState.CANCELLING and selectors.called_off_everywhere(stock_split):
+        _try(services.end_cancellation, stock_split_id, **told)
     if (
         stock_split.state == SplitState.EFFECTIVE
         and selectors.chains_agree(stock_split)

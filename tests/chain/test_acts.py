@@ -15,6 +15,7 @@ from issuer.chain.errors import (
     ActChanged,
     ActMissing,
     ActNotSound,
+    ActPartOfAnother,
     ActUnderWay,
     SignerInUse,
     SignerMismatch,
@@ -324,6 +325,72 @@ class TestConfirmAct:
     def test_refuses_what_is_not_there(self, approver: Actor) -> None:
         with pytest.raises(ActMissing):
             services.confirm_act(uuid7(), payload_hash="", actor=approver, at=acts.AT)
+
+
+class TestActThatIsAPart:
+    """Anything of another room may be the whole; these tests take a deployment's token."""
+
+    @pytest.fixture
+    def part(self, deployment: Deployment) -> ContractAct:
+        return acts.act([deployment], part_of=deployment.token)
+
+    def test_is_confirmed_with_the_whole_alone(
+        self, part: ContractAct, deployment: Deployment, approver: Actor
+    ) -> None:
+        for whole in (None, instruments.token(), deployment):
+            with pytest.raises(ActPartOfAnother) as refusal:
+                services.confirm_act(
+                    part.pk,
+                    payload_hash=acts.hash_of(part),
+                    part_of=whole,
+                    actor=approver,
+                    at=acts.AT,
+                )
+        part.refresh_from_db()
+        assert (part.state, part.transitions.count()) == (ActState.PROPOSED, 0)
+        assert refusal.value.facts == {
+            "part_of_type": "instruments.token",
+            "part_of_id": str(deployment.token_id),
+        }
+
+        confirmed = services.confirm_act(
+            part.pk,
+            payload_hash=acts.hash_of(part),
+            part_of=deployment.token,
+            actor=approver,
+            at=acts.AT,
+        )
+
+        assert confirmed.state == ActState.APPROVED
+
+    def test_is_declined_with_the_whole_alone(
+        self, part: ContractAct, deployment: Deployment, approver: Actor
+    ) -> None:
+        with pytest.raises(ActPartOfAnother):
+            services.decline_act(part.pk, reason="No.", actor=approver, at=acts.AT)
+        part.refresh_from_db()
+        assert part.state == ActState.PROPOSED
+
+        declined = services.decline_act(
+            part.pk, reason="No.", part_of=deployment.token, actor=approver, at=acts.AT
+        )
+
+        assert declined.state == ActState.DECLINED
+
+    def test_is_not_any_act(self, deployment: Deployment, approver: Actor) -> None:
+        act = acts.act([deployment])
+
+        with pytest.raises(ActPartOfAnother):
+            services.confirm_act(
+                act.pk,
+                payload_hash=acts.hash_of(act),
+                part_of=deployment.token,
+                actor=approver,
+                at=acts.AT,
+            )
+
+        act.refresh_from_db()
+        assert act.state == ActState.PROPOSED
 
 
 class TestWhoSignsAfterAnAct:

@@ -6,11 +6,13 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from issuer.chain.states import ActState
+from issuer.corporate_actions import selectors
 from issuer.corporate_actions.models import StockSplit
 from issuer.corporate_actions.states import SplitState
 from issuer.people.roles import Role
 from tests.corporate_actions.backed import Backed
-from tests.make import people
+from tests.make import chain_acts, people
 
 pytestmark = pytest.mark.django_db
 
@@ -63,7 +65,7 @@ class TestStockSplitAdmin:
         assert "Done: confirm the cancellation" in act(
             approver, stock_split, "confirm-cancellation"
         )
-        assert stock_split.state == SplitState.CANCELLED
+        assert stock_split.state == SplitState.CANCELLING
 
     def test_declines_and_withdraws(self, stock_split: StockSplit) -> None:
         officer, approver = logged_in(Role.OPERATIONS_OFFICER), logged_in(Role.APPROVER)
@@ -92,6 +94,29 @@ class TestStockSplitAdmin:
         looked_at = auditor.get(change).content.decode()
         assert "4:1" in looked_at
         assert "/acts/" not in looked_at
+
+    def test_is_where_its_contract_acts_are_decided_on(self, stock_split: StockSplit) -> None:
+        act(logged_in(Role.OPERATIONS_OFFICER), stock_split, "propose")
+        part = selectors.acts(stock_split).first()
+        assert part is not None
+        approver = logged_in(Role.APPROVER)
+
+        page = reverse("admin:chain_contractact_change", args=[part.pk])
+        shown = approver.get(page).content.decode()
+
+        here = reverse("admin:corporate_actions_stocksplit_change", args=[stock_split.pk])
+        assert f'<a href="{here}">stock split, {stock_split}</a>' in shown
+        assert "/acts/" not in shown
+        refused = approver.post(
+            reverse("admin:chain_contractact_act", args=[part.pk, "confirm"]),
+            {"payload_hash": chain_acts.hash_of(part)},
+        )
+        assert "decided on with what it is a part of" in refused.content.decode()
+        part.refresh_from_db()
+        assert part.state == ActState.PROPOSED
+        today = approver.get(reverse("admin:index")).content.decode()
+        assert "Confirm split" in today
+        assert "Confirm contract act" not in today
 
     @pytest.mark.parametrize("time", ["tomorrow", "2026-11-21T09:00:00"])
     def test_asks_for_a_time_with_its_zone(

@@ -9,6 +9,8 @@ import pytest
 from issuer.approvals.errors import PersonRequired, ProposalChanged, ProposalOpen, SamePerson
 from issuer.approvals.models import Proposal
 from issuer.audit.models import AuditEvent
+from issuer.chain import services as chain
+from issuer.chain.errors import ActPartOfAnother
 from issuer.chain.models import ContractAct
 from issuer.chain.states import ActState
 from issuer.corporate_actions import errors, selectors, services
@@ -23,8 +25,8 @@ from issuer.instruments.errors import SplitInexact, SplitNotAhead, SplitRatioMea
 from issuer.instruments.models import Multiplier, Split
 from issuer.people.roles import Role
 from tests.corporate_actions.backed import Backed
+from tests.make import chain_acts, people, reserves
 from tests.make import corporate_actions as make
-from tests.make import people, reserves
 
 pytestmark = pytest.mark.django_db
 
@@ -211,6 +213,64 @@ class TestConfirm:
         assert not stock_split.transitions.exists()
 
 
+class TestActsOfASplit:
+    """What contracts are told of a split is decided on with the split, and never by itself."""
+
+    def test_are_not_confirmed_before_it(
+        self, backed: Backed, staff: Actor, approver: Actor, at: datetime
+    ) -> None:
+        stock_split = announced(backed, at)
+        services.propose_confirmation(stock_split.pk, actor=staff, at=at)
+
+        for act in selectors.acts(stock_split):
+            with pytest.raises(ActPartOfAnother) as refusal:
+                chain.confirm_act(
+                    act.pk, payload_hash=chain_acts.hash_of(act), actor=approver, at=at
+                )
+            assert refusal.value.facts["part_of_id"] == str(stock_split.pk)
+
+        assert {act.state for act in selectors.acts(stock_split)} == {ActState.PROPOSED}
+
+    def test_are_not_declined_beside_it(
+        self, backed: Backed, staff: Actor, approver: Actor, at: datetime
+    ) -> None:
+        stock_split = announced(backed, at)
+        services.propose_confirmation(stock_split.pk, actor=staff, at=at)
+
+        for act in selectors.acts(stock_split):
+            with pytest.raises(ActPartOfAnother):
+                chain.decline_act(act.pk, reason="No.", actor=approver, at=at)
+
+        assert {act.state for act in selectors.acts(stock_split)} == {ActState.PROPOSED}
+
+    @pytest.mark.parametrize("told", [ActState.APPROVED, ActState.SENT, ActState.DONE])
+    def test_that_a_contract_was_told_keep_it_from_being_dropped(
+        self, backed: Backed, staff: Actor, approver: Actor, at: datetime, told: ActState
+    ) -> None:
+        stock_split = announced(backed, at)
+        services.propose_confirmation(stock_split.pk, actor=staff, at=at)
+        first = selectors.acts(stock_split).first()
+        assert first is not None
+        ContractAct.objects.filter(pk=first.pk).update(state=told)
+
+        with pytest.raises(errors.StockSplitTold):
+            services.withdraw(stock_split.pk, reason="A rumor.", actor=staff, at=at)
+        with pytest.raises(errors.StockSplitTold):
+            services.decline(stock_split.pk, reason="A rumor.", actor=approver, at=at)
+
+        stock_split.refresh_from_db()
+        assert stock_split.state == SplitState.ANNOUNCED
+        assert selectors.proposal_of(stock_split) is not None
+        # The way out: both go ahead together, and are called off together.
+        proposal = selectors.proposal_of(stock_split)
+        assert proposal is not None
+        confirmed = services.confirm(
+            stock_split.pk, payload_hash=proposal.payload_hash, actor=approver, at=at
+        )
+        assert confirmed.state == SplitState.CONFIRMED
+        assert make.canceled(stock_split, at=at).state == SplitState.CANCELLING
+
+
 class TestDecline:
     def test_gives_up_what_is_proposed_and_lets_it_be_proposed_again(
         self, backed: Backed, staff: Actor, approver: Actor, at: datetime
@@ -269,7 +329,7 @@ class TestConfirmCancellation:
 
         canceled = make.canceled(stock_split, at=at + HOUR / 2)
 
-        assert canceled.state == SplitState.CANCELLED
+        assert canceled.state == SplitState.CANCELLING
         assert canceled.split is not None
         canceled.split.refresh_from_db()
         assert canceled.split.cancelled_at == at + HOUR / 2

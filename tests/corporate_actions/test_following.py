@@ -144,6 +144,7 @@ class TestKeepWindow:
         assert services.keep_window(stock_split.pk, actor=system, at=in_window)
         assert selectors.splits_under_way().get() == stock_split
         make.told(stock_split, ActPurpose.WITHDRAW)
+        services.end_cancellation(stock_split.pk, actor=system, at=in_window)
         assert not services.keep_window(stock_split.pk, actor=system, at=in_window)
 
         assert self.state(backed) == GateState.OPEN
@@ -151,6 +152,65 @@ class TestKeepWindow:
 
     def state(self, backed: Backed) -> GateState:
         return state_of([(ScopeKind.TOKEN, backed.token.pk)])
+
+
+class TestEndCancellation:
+    def test_waits_for_every_chain(
+        self, stock_split: StockSplit, backed: Backed, system: Actor, at: datetime
+    ) -> None:
+        make.scheduled(stock_split, at=at)
+        make.canceled(stock_split, at=at)
+        first = selectors.acts(stock_split, ActPurpose.WITHDRAW).first()
+        assert first is not None
+        selectors.acts(stock_split).filter(pk=first.pk).update(state=ActState.DONE)
+
+        with pytest.raises(errors.StockSplitNotCancelled):
+            services.end_cancellation(stock_split.pk, actor=system, at=at)
+        with pytest.raises(errors.StockSplitAnnounced):
+            make.stock_split(token_=backed.token, at=at)
+        stock_split.refresh_from_db()
+        assert stock_split.state == SplitState.CANCELLING
+
+        make.told(stock_split, ActPurpose.WITHDRAW)
+        ended = services.end_cancellation(stock_split.pk, actor=system, at=at)
+
+        assert ended.state == SplitState.CANCELLED
+        assert list(ended.transitions.values_list("step", flat=True)) == [
+            *("CONFIRM", "SCHEDULE", "CANCEL", "END_CANCELLATION")
+        ]
+
+    def test_of_a_chain_that_split_all_the_same_takes_the_multiplier_of_the_books(
+        self, stock_split: StockSplit, backed: Backed, system: Actor, at: datetime
+    ) -> None:
+        make.scheduled(stock_split, at=at)
+        make.canceled(stock_split, at=at)
+        selectors.acts(stock_split, ActPurpose.WITHDRAW).update(
+            state=ActState.FAILED, stopped_reason="Too late."
+        )
+        backed.read_chains(at=at + HOUR)
+        make.ahead(backed.deployments[1], at=at + HOUR + SECOND)
+
+        tasks._advance(stock_split.pk, actor=system, at=at + 2 * HOUR)
+
+        stock_split.refresh_from_db()
+        assert stock_split.state == SplitState.CANCELLING
+        assert Hold.objects.get().released_at is None
+        assert backed.shares()["settled"] == "602"
+        make.lagging(backed.deployments[1], at=at + 2 * HOUR)  # two persons set it back
+
+        tasks._advance(stock_split.pk, actor=system, at=at + 3 * HOUR)
+
+        stock_split.refresh_from_db()
+        assert stock_split.state == SplitState.CANCELLED
+        assert Hold.objects.get().released_at == at + 3 * HOUR
+
+    def test_refuses_what_was_not_called_off(
+        self, stock_split: StockSplit, system: Actor, at: datetime
+    ) -> None:
+        make.scheduled(stock_split, at=at)
+
+        with pytest.raises(IllegalTransition):
+            services.end_cancellation(stock_split.pk, actor=system, at=at)
 
 
 class TestBook:

@@ -117,6 +117,11 @@ def lagging(deployment: Deployment, *, at: datetime) -> SupplySnapshot:
     return chain_rows.snapshot(deployment, taken_at=at)
 
 
+def ahead(deployment: Deployment, *, at: datetime) -> SupplySnapshot:
+    """Return a snapshot at `at` that has four shares per token."""
+    return chain_rows.snapshot(deployment, ui_multiplier_base_units=4 * 10**18, taken_at=at)
+
+
 def stated(account: CustodyAccount, settled: Decimal, *, at: datetime) -> Statement:
     """Return a statement of the day of `at`, superseding that day's, with `settled` shares."""
     current = custody_of.current_statement(account.custodian)

@@ -23,7 +23,8 @@ class ContractAct(models.Model):
     """Something that two persons have contracts of a network do; only `services` write `state`.
 
     It is called once on each deployment that it concerns. What it says never changes: another
-    wording is another act.
+    wording is another act. It may be a part of something that another room knows, as a split is:
+    then it is confirmed and declined with that, and never by itself.
     """
 
     id = IdField()
@@ -43,6 +44,12 @@ class ContractAct(models.Model):
     multiplier = QuantityField(null=True, blank=True, help_text="Shares per token.")
     effective_at = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(max_length=500, help_text="No personal data.")
+    part_of_type = models.CharField(
+        max_length=64, blank=True, editable=False, help_text="The kind of record it is a part of."
+    )
+    part_of_id = models.UUIDField(
+        null=True, editable=False, help_text="The record with which alone it is decided on."
+    )
     state = models.CharField(
         max_length=16, choices=ActState, default=ActState.PROPOSED, editable=False
     )
@@ -85,6 +92,11 @@ class ContractAct(models.Model):
                 | ~Q(kind=IntentKind.SCHEDULE_MULTIPLIER) & Q(multiplier=None, effective_at=None),
             ),
             models.CheckConstraint(name="contract_act_says_why", condition=~Q(reason="")),
+            models.CheckConstraint(
+                name="contract_act_part_has_type_and_id",
+                condition=Q(part_of_type="", part_of_id=None)
+                | ~Q(part_of_type="") & Q(part_of_id__isnull=False),
+            ),
             models.CheckConstraint(
                 name="contract_act_stopped_says_why",
                 condition=Q(state__in=STOPPED) & ~Q(stopped_reason="")

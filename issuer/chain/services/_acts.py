@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import transaction
+from django.db import models, transaction
 from eth_utils.address import is_address, to_checksum_address
 
 from issuer.approvals import selectors as approvals_of
@@ -55,13 +55,15 @@ def propose_act(
     multiplier: Decimal | None = None,
     effective_at: datetime | None = None,
     reason: str,
+    part_of: models.Model | None = None,
     actor: Actor,
     at: datetime,
 ) -> ContractAct:
     """Propose to have each of `deployments`, all of one network, do what `kind` says.
 
     Which of the arguments an act needs follows from its kind. A seizure undoes a mint past the
-    books, `remedied_event`, wherever its tokens are now, and never more than it made.
+    books, `remedied_event`, wherever its tokens are now, and never more than it made. What is
+    `part_of` a record of another room is confirmed and declined by that room alone.
 
     Raises:
         ActNotSound: if it lacks what its kind needs, says more, or says what cannot be.
@@ -77,6 +79,8 @@ def propose_act(
         multiplier=multiplier,
         effective_at=effective_at,
         reason=reason,
+        part_of_type="" if part_of is None else part_of._meta.label_lower,
+        part_of_id=None if part_of is None else part_of.pk,
         proposed_by=str(actor),
         proposed_at=at,
     )
@@ -94,14 +98,23 @@ def propose_act(
 
 
 @transaction.atomic
-def confirm_act(act_id: UUID, *, payload_hash: str, actor: Actor, at: datetime) -> ContractAct:
+def confirm_act(
+    act_id: UUID,
+    *,
+    payload_hash: str,
+    part_of: models.Model | None = None,
+    actor: Actor,
+    at: datetime,
+) -> ContractAct:
     """Approve an act as a second person; what it changes of who signs, changes with it.
 
-    `payload_hash` is that of the payload which the person saw. Granting the role of a purpose
+    `payload_hash` is that of the payload which the person saw, `part_of` what the act is confirmed
+    with, if it is a part of something. Granting the role of a purpose
     appoints the account, revoking it retires the account in use: no signature comes between.
 
     Raises:
         ActMissing: if there is no such act.
+        ActPartOfAnother: if it is a part of something else than `part_of`.
         IllegalTransition: if it does not wait for a second person.
         ActNotSound: if its time has passed.
         ProposalChanged: if the person saw something else.
@@ -109,6 +122,7 @@ def confirm_act(act_id: UUID, *, payload_hash: str, actor: Actor, at: datetime) 
         SignerInUse, SignerRetired: if the account cannot be appointed.
     """
     act = _lock(act_id)
+    checks.require_part_of(act, part_of)
     ActStep.CONFIRM.value.check(ActState(act.state))
     checks.require_ahead(act, at=at)
     if act.kind == IntentKind.REVOKE_ROLE:
@@ -127,15 +141,26 @@ def confirm_act(act_id: UUID, *, payload_hash: str, actor: Actor, at: datetime) 
 
 
 @transaction.atomic
-def decline_act(act_id: UUID, *, reason: str, actor: Actor, at: datetime) -> ContractAct:
+def decline_act(
+    act_id: UUID,
+    *,
+    reason: str,
+    part_of: models.Model | None = None,
+    actor: Actor,
+    at: datetime,
+) -> ContractAct:
     """Give an act up that is only proposed; its proposer may do so, too.
+
+    `part_of` is what the act is declined with, if it is a part of something.
 
     Raises:
         ActMissing: if there is no such act.
+        ActPartOfAnother: if it is a part of something else than `part_of`.
         IllegalTransition: if it does not wait for a second person.
         PersonRequired: if `actor` is nobody's login.
     """
     act = _lock(act_id)
+    checks.require_part_of(act, part_of)
     ActStep.DECLINE.value.check(ActState(act.state))
     approvals.decline(_proposal_of(act).pk, reason=reason, actor=actor, at=at)
     return _take(ActStep.DECLINE, act, actor=actor, at=at, stopped_reason=reason)

@@ -12,6 +12,7 @@ from issuer.corporate_actions.services._agreement import (
 from issuer.corporate_actions.services._following import (
     book,
     close,
+    end_cancellation,
     keep_window,
     note_scheduled,
     note_trouble,
@@ -24,6 +25,7 @@ __all__ = [
     "confirm",
     "confirm_cancellation",
     "decline",
+    "end_cancellation",
     "keep_window",
     "note_scheduled",
     "note_trouble",

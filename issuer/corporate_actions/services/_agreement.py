@@ -101,9 +101,11 @@ def withdraw(stock_split_id: UUID, *, reason: str, actor: Actor, at: datetime) -
     Raises:
         StockSplitMissing: if there is no such split.
         IllegalTransition: if it is confirmed, or over.
+        StockSplitTold: if a contract was told of it, or is about to be.
     """
     stock_split = lock(stock_split_id)
     SplitStep.WITHDRAW.value.check(SplitState(stock_split.state))
+    _require_untold(stock_split)
     _decline_acts(stock_split, reason=reason, actor=actor, at=at)
     approvals.void_open(subject=stock_split, reason=reason, actor=actor, at=at)
     return take(SplitStep.WITHDRAW, stock_split, actor=actor, at=at, trouble="")
@@ -176,12 +178,15 @@ def decline(stock_split_id: UUID, *, reason: str, actor: Actor, at: datetime) ->
     Raises:
         StockSplitMissing: if there is no such split.
         StockSplitNotProposed: if nothing is proposed.
+        StockSplitTold: if nobody confirmed it, and a contract was told of it or is about to be.
         PersonRequired: if `actor` is nobody's login.
     """
     stock_split = lock(stock_split_id)
     proposal = selectors.proposal_of(stock_split)
     if proposal is None:
         raise errors.StockSplitNotProposed(f"Nothing is proposed for {stock_split}.")
+    if proposal.action == CONFIRM_SPLIT:
+        _require_untold(stock_split)
     approvals.decline(proposal.pk, reason=reason, actor=actor, at=at)
     _decline_acts(stock_split, reason=reason, actor=actor, at=at)
     return stock_split
@@ -219,6 +224,8 @@ def confirm_cancellation(
 ) -> StockSplit:
     """Call a split off as a second person: multipliers stay, here and on every chain.
 
+    It is over once every chain knows; see `end_cancellation`.
+
     Raises:
         StockSplitMissing: if there is no such split.
         IllegalTransition: if it is not confirmed, or is booked, or an act of it was declined.
@@ -246,6 +253,18 @@ def confirm_cancellation(
 def _require_ahead(effective_at: datetime, at: datetime) -> None:
     if effective_at <= at:
         raise SplitNotAhead(f"{canonical.timestamp(effective_at)} is not ahead.")
+
+
+def _require_untold(stock_split: StockSplit) -> None:
+    """Refuse to drop a split of which a contract was told, or is about to be."""
+    told = [ActState.APPROVED, ActState.SENT, ActState.DONE]
+    act = selectors.acts(stock_split, ActPurpose.SCHEDULE).filter(state__in=told).first()
+    if act is not None:
+        raise errors.StockSplitTold(
+            f"{act} is: {act.get_state_display()}. Confirm {stock_split} and cancel it then, so "
+            "that every contract is told to leave its multiplier as it is.",
+            act=str(act.pk),
+        )
 
 
 def _require_exact(stock_split: StockSplit) -> None:
@@ -287,6 +306,7 @@ def _propose_acts(
             multiplier=multiplier,
             effective_at=stock_split.effective_at,
             reason=f"{verb} {stock_split.ratio} of {stock_split.token}.",
+            part_of=stock_split,
             actor=actor,
             at=at,
         )
@@ -305,9 +325,11 @@ def _confirm_acts(
             continue
         proposal = acts_of.open_proposal(act)
         payload_hash = "" if proposal is None else proposal.payload_hash
-        chain.confirm_act(act.pk, payload_hash=payload_hash, actor=actor, at=at)
+        chain.confirm_act(
+            act.pk, payload_hash=payload_hash, part_of=stock_split, actor=actor, at=at
+        )
 
 
 def _decline_acts(stock_split: StockSplit, **why: Any) -> None:
     for act in selectors.acts(stock_split).filter(state=ActState.PROPOSED):
-        chain.decline_act(act.pk, **why)
+        chain.decline_act(act.pk, part_of=stock_split, **why)

@@ -39,6 +39,24 @@ def note_scheduled(stock_split_id: UUID, *, actor: Actor, at: datetime) -> Stock
 
 
 @transaction.atomic
+def end_cancellation(stock_split_id: UUID, *, actor: Actor, at: datetime) -> StockSplit:
+    """End a split that was called off, once no chain moves its multiplier for it.
+
+    Raises:
+        StockSplitMissing: if there is no such split.
+        IllegalTransition: if it was not called off, or this is noted.
+        StockSplitNotCancelled: if a contract may still move its multiplier.
+    """
+    stock_split = lock(stock_split_id)
+    SplitStep.END_CANCELLATION.value.check(SplitState(stock_split.state))
+    if not selectors.called_off_everywhere(stock_split):
+        raise errors.StockSplitNotCancelled(
+            f"Not every contract knows that {stock_split} was called off."
+        )
+    return take(SplitStep.END_CANCELLATION, stock_split, actor=actor, at=at)
+
+
+@transaction.atomic
 def keep_window(stock_split_id: UUID, *, actor: Actor, at: datetime) -> bool:
     """Halt minting and burning of the token while the split needs it, and only then.
 
