@@ -1,10 +1,23 @@
 """Alerts, as staff see them."""
 
 from django.contrib import admin
-from unfold.admin import ModelAdmin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
 
+from issuer.foundation import clock
 from issuer.foundation.admin import ReadOnlyAdmin
-from issuer.operations.models import AlertDelivery
+from issuer.operations.alerts import services
+from issuer.operations.models import AlertAttempt, AlertDelivery
+from issuer.people.actors import actor_of
+from issuer.people.models import User
+
+
+class AlertAttemptInline(ReadOnlyAdmin, TabularInline):
+    """How each try ended, under the delivery."""
+
+    model = AlertAttempt
+    extra = 0
 
 
 @admin.register(AlertDelivery)
@@ -17,3 +30,16 @@ class AlertDeliveryAdmin(ReadOnlyAdmin, ModelAdmin):
     date_hierarchy = "raised_at"
     ordering = ("-raised_at", "-id")
     show_full_result_count = False
+    inlines = (AlertAttemptInline,)
+    actions = ("acknowledge",)
+
+    @admin.action(description="Mark as read what no channel took", permissions=["acknowledge"])
+    def acknowledge(self, request: HttpRequest, queryset: QuerySet[AlertDelivery]) -> None:
+        assert isinstance(request.user, User)
+        actor, at = actor_of(request.user), clock.now()
+        selected = set(queryset.order_by().values_list("event_id", flat=True))
+        read = [services.acknowledge(event_id, actor=actor, at=at) for event_id in sorted(selected)]
+        self.message_user(request, f"Marked as read: {sum(read)} of {len(selected)} alerts.")
+
+    def has_acknowledge_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("operations.acknowledge_alert")

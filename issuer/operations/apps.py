@@ -8,3 +8,6 @@ class OperationsConfig(AppConfig):
 
     name = "issuer.operations"
     label = "operations"
+
+    def ready(self) -> None:
+        from issuer.operations import checks  # noqa: F401  # registers them, once settings are read

@@ -23,6 +23,7 @@ MATRIX: Final[Mapping[Role, frozenset[str]]] = {
     Role.ADMINISTRATOR: frozenset(
         {
             "gate.place_hold",
+            "operations.acknowledge_alert",
             "people.manage_roles",
             "instruments.manage_instruments",
             "parties.manage_parties",
@@ -38,6 +39,7 @@ MATRIX: Final[Mapping[Role, frozenset[str]]] = {
             "custody.load_statement",
             "gate.place_hold",
             "gate.propose_resume",
+            "operations.acknowledge_alert",
             "primary_market.accept_issuance",
             "primary_market.accept_redemption",
             "primary_market.propose_issuance",
@@ -56,6 +58,7 @@ MATRIX: Final[Mapping[Role, frozenset[str]]] = {
             "gate.confirm_resume",
             "gate.place_hold",
             "gate.propose_resume",
+            "operations.acknowledge_alert",
             "primary_market.confirm_issuance",
             "primary_market.confirm_redemption",
             "primary_market.confirm_return",
@@ -70,6 +73,7 @@ MATRIX: Final[Mapping[Role, frozenset[str]]] = {
             "gate.place_hold",
             "kyc.manage_case",
             "kyc.view_personal_data",
+            "operations.acknowledge_alert",
             "parties.revoke_wallet",
             "primary_market.freeze_issuance",
             "primary_market.freeze_redemption",

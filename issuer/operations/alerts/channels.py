@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from smtplib import SMTPException
+from smtplib import SMTPException, SMTPResponseException
 from typing import Final, Protocol
 
 import httpx
@@ -51,7 +51,10 @@ class MailChannel:
         try:
             taken = message.send()
         except (SMTPException, OSError) as problem:
-            raise AlertNotSent(f"The mail server did not take it: {problem}") from problem
+            # What the server says may name people, and how we log in.
+            code = problem.smtp_code if isinstance(problem, SMTPResponseException) else ""
+            what = f"{type(problem).__name__} {code}".strip()
+            raise AlertNotSent(f"The mail server did not take it: {what}.") from problem
         if taken != 1:
             raise AlertNotSent("The mail server took nothing.")
 
@@ -75,7 +78,8 @@ class WebhookChannel:
         try:
             answer = httpx.post(self.url, content=body, headers=headers, timeout=TIMEOUT_SECONDS)
         except httpx.HTTPError as problem:
-            raise AlertNotSent(f"{type(problem).__name__}: {problem}") from problem
+            what = type(problem).__name__  # its text may repeat the address, which may be a secret
+            raise AlertNotSent(f"It did not answer: {what}.") from None
         if not answer.is_success:
             raise AlertNotSent(f"It answered {answer.status_code}.")
 

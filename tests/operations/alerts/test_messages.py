@@ -18,6 +18,22 @@ class TestIsTold:
     def test_of_breaks_only_for_grave_ones(self, happen: Happen, severity: str, told: bool) -> None:
         assert is_told(happen("break.opened", severity=severity)) is told
 
+    @pytest.mark.parametrize(
+        ("before", "severity", "told"),
+        [
+            ("INFO", "HIGH", True),
+            ("HIGH", "CRITICAL", True),
+            ("CRITICAL", "HIGH", False),
+            ("INFO", "MEDIUM", False),
+        ],
+    )
+    def test_of_breaks_that_got_graver(
+        self, happen: Happen, before: str, severity: str, told: bool
+    ) -> None:
+        event = happen("break.regraded", severity=severity, severity_before=before)
+
+        assert is_told(event) is told
+
     def test_not_for_the_daily_business(self, happen: Happen) -> None:
         assert not is_told(happen("issuance.completed"))
 

@@ -12,7 +12,7 @@ from issuer.foundation.actors import Actor
 from issuer.foundation.errors import IllegalTransition
 from issuer.operations.alerts import services
 from issuer.operations.alerts.states import DeliveryState
-from issuer.operations.models import AlertCursor, AlertDelivery
+from issuer.operations.models import AlertAttempt, AlertCursor, AlertDelivery
 
 CHANNELS = ("mail", "webhook")
 Happen = Callable[..., Event]
@@ -60,15 +60,41 @@ class TestRaiseAlerts:
         assert services.raise_alerts(channels=CHANNELS, actor=system, at=at) == 0
         assert told() == []
 
-    def test_does_not_flood_a_channel_that_is_configured_later(
+    def test_keeps_what_nobody_can_be_told(
+        self, happen: Happen, system: Actor, at: datetime
+    ) -> None:
+        happen()
+        happen("issuance.requested")
+
+        assert services.raise_alerts(channels=[], actor=system, at=at) == 1
+
+        delivery = AlertDelivery.objects.get()
+        assert (delivery.channel, delivery.state) == ("", DeliveryState.UNADDRESSED)
+        assert delivery.problem == "No channel is configured."
+
+    def test_tells_it_to_the_channels_that_are_configured_later(
         self, happen: Happen, system: Actor, at: datetime
     ) -> None:
         happen()
         services.raise_alerts(channels=[], actor=system, at=at)
 
-        services.raise_alerts(channels=["mail"], actor=system, at=at)
+        later = at + timedelta(hours=23)
+        services.raise_alerts(channels=CHANNELS, actor=system, at=later)
 
-        assert told() == []
+        assert told() == [("gate.hold_placed", "mail"), ("gate.hold_placed", "webhook")]
+        deliveries = AlertDelivery.objects.values_list("state", "due_at", "problem")
+        assert set(deliveries) == {(DeliveryState.PENDING, later, "")}
+
+    def test_does_not_flood_them_with_what_is_a_day_old(
+        self, happen: Happen, system: Actor, at: datetime
+    ) -> None:
+        happen()
+        services.raise_alerts(channels=[], actor=system, at=at)
+
+        services.raise_alerts(channels=CHANNELS, actor=system, at=at + timedelta(hours=24))
+
+        delivery = AlertDelivery.objects.get()
+        assert (delivery.channel, delivery.state) == ("", DeliveryState.ABANDONED)
 
     def test_of_two_at_once_tells_each_event_once(
         self, happen: Happen, system: Actor, at: datetime
@@ -98,47 +124,140 @@ def delivery(happen: Happen, system: Actor, at: datetime) -> AlertDelivery:
     return AlertDelivery.objects.get()
 
 
+def attempts() -> list[tuple[int, str]]:
+    return list(AlertAttempt.objects.order_by("id").values_list("number", "problem"))
+
+
+def begin(system: Actor, at: datetime, channel: str = "mail") -> AlertDelivery:
+    delivery = services.begin_try(channel, actor=system, at=at)
+    assert delivery is not None
+    return delivery
+
+
 @pytest.mark.django_db(transaction=True)
 class TestBeginTry:
     def test_leaves_the_try_the_time_that_it_may_take(
-        self, delivery: AlertDelivery, at: datetime
+        self, delivery: AlertDelivery, system: Actor, at: datetime
     ) -> None:
-        taken = services.begin_try(delivery.pk, at=at)
+        taken = begin(system, at)
 
-        assert taken is not None
-        assert (taken.due_at - at).total_seconds() == 100
+        assert (taken.pk, taken.begun_at, taken.tries) == (delivery.pk, at, 1)
+        assert (taken.due_at - at).total_seconds() == 140
 
-    def test_is_not_for_a_second_worker(self, delivery: AlertDelivery, at: datetime) -> None:
-        services.begin_try(delivery.pk, at=at)
+    def test_is_not_for_a_second_worker(
+        self, delivery: AlertDelivery, system: Actor, at: datetime
+    ) -> None:
+        begin(system, at)
 
-        assert services.begin_try(delivery.pk, at=at) is None
+        assert services.begin_try("mail", actor=system, at=at) is None
         delivery.refresh_from_db()
         assert delivery.tries == 1
+
+    def test_keeps_a_slow_channel_to_one_worker_and_lets_others_go_on(
+        self, happen: Happen, system: Actor, at: datetime
+    ) -> None:
+        happen()
+        happen()
+        services.raise_alerts(channels=CHANNELS, actor=system, at=at)
+        begin(system, at, "webhook")
+
+        assert services.begin_try("webhook", actor=system, at=at) is None
+        for _ in range(2):
+            services.record_sent(begin(system, at).pk, actor=system, at=at)
+        assert services.begin_try("mail", actor=system, at=at) is None
+
+    def test_of_two_at_once_lets_one_try(self, happen: Happen, system: Actor, at: datetime) -> None:
+        for _ in range(4):
+            happen()
+        services.raise_alerts(channels=["mail"], actor=system, at=at)
+        start, taken = Barrier(2), []
+
+        def try_it() -> None:
+            start.wait(timeout=10)
+            taken.append(services.begin_try("mail", actor=system, at=at))
+            connections.close_all()
+
+        threads = [Thread(target=try_it) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=30)
+
+        assert sorted(one is None for one in taken) == [False, True]
+
+    def test_takes_what_was_tried_least(self, happen: Happen, system: Actor, at: datetime) -> None:
+        happen()
+        services.raise_alerts(channels=["mail"], actor=system, at=at)
+        first = begin(system, at)
+        services.record_failure(first.pk, problem="It answered 400.", actor=system, at=at)
+        happen()
+        services.raise_alerts(channels=["mail"], actor=system, at=at)
+
+        assert begin(system, at + timedelta(minutes=1)).pk != first.pk
+
+    def test_counts_a_try_that_died_as_failed(
+        self, delivery: AlertDelivery, system: Actor, at: datetime
+    ) -> None:
+        begin(system, at)
+        later = at + timedelta(seconds=140)
+
+        assert services.begin_try("mail", actor=system, at=later) is None
+
+        delivery.refresh_from_db()
+        assert (delivery.state, delivery.problem) == (DeliveryState.PENDING, services.LOST)
+        assert attempts() == [(1, services.LOST)]
+        assert begin(system, later + timedelta(seconds=10)).tries == 2
+
+    def test_gives_up_when_tries_have_died_for_a_day(
+        self, delivery: AlertDelivery, system: Actor, at: datetime
+    ) -> None:
+        begin(system, at)
+
+        assert services.begin_try("mail", actor=system, at=at + timedelta(hours=24)) is None
+
+        delivery.refresh_from_db()
+        assert delivery.state == DeliveryState.ABANDONED
 
     def test_is_not_for_what_is_over(
         self, delivery: AlertDelivery, system: Actor, at: datetime
     ) -> None:
-        services.record_sent(delivery.pk, actor=system, at=at)
+        services.record_sent(begin(system, at).pk, actor=system, at=at)
 
-        assert services.begin_try(delivery.pk, at=at) is None
+        assert services.begin_try("mail", actor=system, at=at) is None
 
 
 @pytest.mark.django_db(transaction=True)
 class TestRecordSent:
     def test_ends_the_delivery(self, delivery: AlertDelivery, system: Actor, at: datetime) -> None:
-        services.record_sent(delivery.pk, actor=system, at=at)
+        services.record_sent(begin(system, at).pk, actor=system, at=at)
 
         delivery.refresh_from_db()
         assert (delivery.state, delivery.sent_at) == (DeliveryState.SENT, at)
+        assert attempts() == [(1, "")]
+
+    def test_makes_due_what_waited_for_the_channel(
+        self, happen: Happen, delivery: AlertDelivery, system: Actor, at: datetime
+    ) -> None:
+        for _ in range(6):
+            failed = begin(system, at)
+            at = services.record_failure(failed.pk, problem="No.", actor=system, at=at).due_at
+        services.record_failure(begin(system, at).pk, problem="No.", actor=system, at=at)
+        happen()
+        services.raise_alerts(channels=["mail"], actor=system, at=at)
+
+        services.record_sent(begin(system, at).pk, actor=system, at=at)
+
+        assert begin(system, at).pk == delivery.pk
 
     def test_is_refused_twice(self, delivery: AlertDelivery, system: Actor, at: datetime) -> None:
-        services.record_sent(delivery.pk, actor=system, at=at)
+        services.record_sent(begin(system, at).pk, actor=system, at=at)
 
         with pytest.raises(IllegalTransition):
             services.record_sent(delivery.pk, actor=system, at=at + timedelta(seconds=1))
 
         delivery.refresh_from_db()
         assert delivery.sent_at == at
+        assert attempts() == [(1, "")]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -146,27 +265,43 @@ class TestRecordFailure:
     def test_keeps_the_problem_and_goes_on_trying(
         self, delivery: AlertDelivery, system: Actor, at: datetime
     ) -> None:
+        begin(system, at)
+
         services.record_failure(delivery.pk, problem="It answered 500.", actor=system, at=at)
 
         delivery.refresh_from_db()
         assert (delivery.state, delivery.problem) == (DeliveryState.PENDING, "It answered 500.")
+        assert attempts() == [(1, "It answered 500.")]
 
     def test_puts_the_next_try_off_further_each_time(
         self, delivery: AlertDelivery, system: Actor, at: datetime
     ) -> None:
         waits = []
         for _ in range(9):
-            assert services.begin_try(delivery.pk, at=at) is not None
+            begin(system, at)
             failed = services.record_failure(delivery.pk, problem="No.", actor=system, at=at)
             waits.append((failed.due_at - at).total_seconds())
             at = failed.due_at
 
         assert waits == [10, 20, 40, 80, 160, 320, 640, 900, 900]
+        assert attempts() == [(number, "No.") for number in range(1, 10)]
+
+    def test_lets_the_channel_rest(self, happen: Happen, system: Actor, at: datetime) -> None:
+        happen()
+        happen()
+        services.raise_alerts(channels=CHANNELS, actor=system, at=at)
+
+        services.record_failure(begin(system, at).pk, problem="No.", actor=system, at=at)
+
+        assert services.begin_try("mail", actor=system, at=at + timedelta(seconds=9)) is None
+        begin(system, at, "webhook")
+        begin(system, at + timedelta(seconds=10))
 
     def test_gives_up_after_a_day(
         self, delivery: AlertDelivery, system: Actor, at: datetime
     ) -> None:
         a_day_later = at + timedelta(hours=24)
+        begin(system, a_day_later)
 
         services.record_failure(delivery.pk, problem="No such host.", actor=system, at=a_day_later)
 
@@ -176,13 +311,37 @@ class TestRecordFailure:
     def test_is_refused_after_it_was_sent(
         self, delivery: AlertDelivery, system: Actor, at: datetime
     ) -> None:
-        services.record_sent(delivery.pk, actor=system, at=at)
+        services.record_sent(begin(system, at).pk, actor=system, at=at)
 
         with pytest.raises(IllegalTransition):
             services.record_failure(delivery.pk, problem="Late.", actor=system, at=at)
 
         delivery.refresh_from_db()
         assert (delivery.state, delivery.problem) == (DeliveryState.SENT, "")
+        assert attempts() == [(1, "")]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAcknowledge:
+    def test_ends_what_nobody_could_be_told(
+        self, happen: Happen, system: Actor, staff: Actor, at: datetime
+    ) -> None:
+        event = happen()
+        services.raise_alerts(channels=[], actor=system, at=at)
+
+        assert services.acknowledge(event.pk, actor=staff, at=at) == 1
+
+        assert AlertDelivery.objects.get().state == DeliveryState.ACKNOWLEDGED
+        services.raise_alerts(channels=CHANNELS, actor=system, at=at)
+        assert told() == [("gate.hold_placed", "")]
+
+    def test_leaves_alone_what_is_still_tried(
+        self, delivery: AlertDelivery, staff: Actor, at: datetime
+    ) -> None:
+        assert services.acknowledge(delivery.event_id, actor=staff, at=at) == 0
+
+        delivery.refresh_from_db()
+        assert delivery.state == DeliveryState.PENDING
 
 
 @pytest.mark.django_db(transaction=True)
@@ -198,6 +357,42 @@ class TestConstraints:
     def test_alert_delivery_sent_iff_time(self, delivery: AlertDelivery) -> None:
         with pytest.raises(IntegrityError, match="alert_delivery_sent_iff_time"):
             AlertDelivery.objects.update(state=DeliveryState.SENT)
+
+    def test_alert_delivery_needs_a_channel_to_be_tried(self, delivery: AlertDelivery) -> None:
+        for wrong in ({"channel": ""}, {"state": DeliveryState.UNADDRESSED}):
+            with pytest.raises(IntegrityError, match="alert_delivery_needs_a_channel_to_be_tried"):
+                AlertDelivery.objects.update(**wrong)
+
+    def test_alert_delivery_is_tried_while_pending(self, delivery: AlertDelivery) -> None:
+        with pytest.raises(IntegrityError, match="alert_delivery_is_tried_while_pending"):
+            AlertDelivery.objects.update(state=DeliveryState.ABANDONED, begun_at=delivery.raised_at)
+
+    def test_alert_delivery_one_try_per_channel(
+        self, delivery: AlertDelivery, happen: Happen, system: Actor, at: datetime
+    ) -> None:
+        happen()
+        services.raise_alerts(channels=["mail"], actor=system, at=at)
+
+        with pytest.raises(IntegrityError, match="alert_delivery_one_try_per_channel"):
+            AlertDelivery.objects.update(begun_at=at)
+
+    def test_alert_attempt_once_per_number(
+        self, delivery: AlertDelivery, system: Actor, at: datetime
+    ) -> None:
+        services.record_sent(begin(system, at).pk, actor=system, at=at)
+
+        with pytest.raises(IntegrityError, match="alert_attempt_once_per_number"):
+            AlertAttempt.objects.create(delivery=delivery, number=1, begun_at=at, ended_at=at)
+
+    def test_operations_alertattempt_append_only(
+        self, delivery: AlertDelivery, system: Actor, at: datetime
+    ) -> None:
+        services.record_sent(begin(system, at).pk, actor=system, at=at)
+
+        with pytest.raises(IntegrityError, match="append-only"):
+            AlertAttempt.objects.update(problem="It was never taken.")
+        with pytest.raises(IntegrityError, match="append-only"):
+            AlertAttempt.objects.all().delete()
 
     def test_alert_delivery_once_per_event_and_channel(self, delivery: AlertDelivery) -> None:
         again = {"event": delivery.event, "channel": "mail"}

@@ -1,0 +1,1 @@
+"""What pages of other doors show of the machine room."""
