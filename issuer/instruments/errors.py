@@ -80,6 +80,13 @@ class SplitNotEffective(errors.Conflict):
     title = "The split is not effective yet"
 
 
+class SharesCountedOtherwise(errors.Conflict):
+    """A split has reached the shares and not the books, or the books and not who asks."""
+
+    code = "shares-counted-otherwise"
+    title = "The books count other shares of the token than there are"
+
+
 class SplitOver(errors.Conflict):
     """The split is in the books, or was called off."""
 

@@ -116,6 +116,35 @@ def pending_split(token: Token) -> Split | None:
     return Split.objects.filter(token=token, booked_at=None, cancelled_at=None).first()
 
 
+def last_booking(token: Token, at: datetime) -> datetime:
+    """Return `at`, or when the last split of a locked token was booked if that is later.
+
+    Who waited for the lock looked at the clock before: the books may have moved on since.
+    """
+    booked = Split.objects.filter(token=token, booked_at__gt=at).order_by("booked_at").last()
+    return at if booked is None or booked.booked_at is None else booked.booked_at
+
+
+def require_counted_as_booked(token: Token, *, at: datetime) -> None:
+    """Refuse where shares of a locked token at `at` are others than those that the books count.
+
+    Whoever adds shares to the books, or to what a split multiplies with them, asks this first.
+
+    Raises:
+        SharesCountedOtherwise: if a split is effective and not booked, or was booked meanwhile.
+    """
+    effective, booked = Q(effective_at__lte=at), Q(booked_at__isnull=False)
+    apart = Split.objects.filter(effective & ~booked | ~effective & booked, token=token)
+    split = apart.filter(cancelled_at=None).first()
+    if split is None:
+        return
+    when = canonical.timestamp(split.effective_at)
+    detail = f"The split {split} holds since {when}, and is not in the books yet."
+    if split.booked_at is not None:
+        detail = f"The split {split} of {when} was booked in the meantime; count the shares again."
+    raise errors.SharesCountedOtherwise(detail, split=str(split.pk))
+
+
 def split_multipliers(split: Split) -> dict[Deployment, Decimal]:
     """Return what `split` makes of the multiplier of each deployment of its token.
 

@@ -40,6 +40,7 @@ def hold_shares(
 
     Raises:
         GateClosed: if one of the gates `scopes` is shut.
+        SharesCountedOtherwise: if a split of the token is effective and not booked.
         CoverUnknown: if a source of the token's cover is missing, stale or in disagreement.
         SharesNotFree: if fewer settled shares are free of what is owed and of what is held.
         SharesHeldAlready: if shares are held for the request.
@@ -47,6 +48,7 @@ def hold_shares(
     require_transaction()
     token = instruments.lock_token(token_id)
     gate.require_open(scopes=scopes)
+    instruments.require_counted_as_booked(token, at=at)
     free = _free(token, at=at)
     if quantity > free:
         raise _not_free(token, free=free, needed=quantity)
