@@ -1,6 +1,6 @@
 """Speaking to EVM chains over JSON-RPC."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from issuer.chain import token_contract
@@ -19,7 +19,7 @@ from issuer.chain.evm_answers import (
     word_of,
 )
 from issuer.chain.readers import (
-    MINTERS_MAX,
+    HOLDERS_MAX,
     Block,
     FeeQuote,
     Receipt,
@@ -27,7 +27,7 @@ from issuer.chain.readers import (
     TokenTransfer,
 )
 from issuer.chain.rpc import Call, JsonRpc
-from issuer.chain.states import EventKind
+from issuer.chain.states import EventKind, SignerPurpose
 
 ZERO_ADDRESS: Final = "0x" + "0" * 40
 ZERO_WORD: Final = "0x" + "0" * 64
@@ -150,13 +150,24 @@ class EvmChain:
             key=lambda transfer: (transfer.block.number, transfer.log_index),
         )
 
-    def minters(self, contract: str, *, at: Block) -> list[str]:
-        role = token_contract.MINTER_ROLE
-        counting = _hex(token_contract.calldata("getRoleMemberCount", role))
-        [count] = self._words(contract, [counting], at=at)
-        asked = range(min(count, MINTERS_MAX))
-        calls = [_hex(token_contract.calldata("getRoleMember", role, index)) for index in asked]
-        return sorted(address_of(f"0x{word:064x}") for word in self._words(contract, calls, at=at))
+    def role_holders(self, contract: str, *, at: Block) -> Mapping[SignerPurpose, list[str]]:
+        roles = token_contract.ROLES
+        counting = [
+            _hex(token_contract.calldata("getRoleMemberCount", role)) for role in roles.values()
+        ]
+        counts = self._words(contract, counting, at=at)
+        asked = [
+            (purpose, _hex(token_contract.calldata("getRoleMember", role, index)))
+            for (purpose, role), count in zip(roles.items(), counts, strict=True)
+            for index in range(min(count, HOLDERS_MAX))
+        ]
+        holders: dict[SignerPurpose, list[str]] = {purpose: [] for purpose in roles}
+        for start in range(0, len(asked), PER_BATCH):
+            piece = asked[start : start + PER_BATCH]
+            words = self._words(contract, [call for _, call in piece], at=at)
+            for (purpose, _), word in zip(piece, words, strict=True):
+                holders[purpose].append(address_of(f"0x{word:064x}"))
+        return {purpose: sorted(addresses) for purpose, addresses in holders.items()}
 
     def senders_of(self, transaction_hashes: Sequence[str]) -> list[str]:
         senders: list[str] = []
@@ -166,9 +177,12 @@ class EvmChain:
                 [Call("eth_getTransactionByHash", [each], Sent, nullable=True) for each in asked]
             )
             for transaction_hash, transaction in zip(asked, found, strict=True):
-                if transaction is not None and transaction.hash != transaction_hash:
+                # A node that forgets where old transactions are is not one to rely on here.
+                if transaction is None:
+                    raise ChainUnavailable(f"The node does not find {transaction_hash}.")
+                if transaction.hash != transaction_hash:
                     raise ChainUnavailable(f"The node took {transaction_hash} for another.")
-                senders.append("" if transaction is None else address_of(transaction.sender))
+                senders.append(address_of(transaction.sender))
         return senders
 
     def receipt(self, transaction_hash: str) -> Receipt | None:
@@ -221,15 +235,18 @@ class EvmChain:
         # A call to an address without code succeeds and does nothing.
         if code == "0x":
             raise ChainUnavailable(f"There is no contract at {contract}.")
-        if header is None or header.base_fee_per_gas is None:
-            raise ChainUnavailable("The node does not tell the base fee.")
-        # Twice the base fee lasts through at least five full blocks, which raise it by 1/8 each.
-        priority = max(number_of(tip), 1)
-        return FeeQuote(
-            max_fee_per_gas=2 * number_of(header.base_fee_per_gas) + priority,
-            max_priority_fee_per_gas=priority,
-            gas_limit=number_of(gas) * 5 // 4,
+        return _fees(gas, tip, header)
+
+    def quote_nothing(self, account: str) -> FeeQuote:
+        request = {"from": account, "to": account, "value": "0x0"}
+        gas, tip, header = self._rpc.batch(
+            [
+                Call("eth_estimateGas", [request, "latest"], str),
+                Call("eth_maxPriorityFeePerGas", [], str),
+                Call("eth_getBlockByNumber", ["latest", False], Header, nullable=True),
+            ]
         )
+        return _fees(gas, tip, header)
 
     def broadcast(self, raw_transaction: bytes) -> None:
         try:
@@ -293,6 +310,18 @@ def _change(
         block=block,
         transaction_hash=transfer.transaction_hash,
         log_index=transfer.log_index,
+    )
+
+
+def _fees(gas: str, tip: str, header: Header | None) -> FeeQuote:
+    if header is None or header.base_fee_per_gas is None:
+        raise ChainUnavailable("The node does not tell the base fee.")
+    # Twice the base fee lasts through at least five full blocks, which raise it by 1/8 each.
+    priority = max(number_of(tip), 1)
+    return FeeQuote(
+        max_fee_per_gas=2 * number_of(header.base_fee_per_gas) + priority,
+        max_priority_fee_per_gas=priority,
+        gas_limit=number_of(gas) * 5 // 4,
     )
 
 

@@ -1,14 +1,14 @@
 """What the house needs to know of a chain, and to tell it, whatever chain it is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from issuer.chain.states import EventKind
+from issuer.chain.states import EventKind, SignerPurpose
 
-#: Of a longer list of minters no more are read; one is normal.
-MINTERS_MAX: Final = 100
+#: Of a longer list of a role's holders no more are read; one is normal.
+HOLDERS_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +99,17 @@ class SupplyReader(Protocol):
         name, nor those of an address to itself.
         """
 
-    def minters(self, contract: str, *, at: Block) -> list[str]:
-        """Return who may mint, in EIP-55 form and sorted, as of the end of `at`.
+    def role_holders(self, contract: str, *, at: Block) -> Mapping[SignerPurpose, list[str]]:
+        """Return who holds each role, in EIP-55 form and sorted, as of the end of `at`.
 
-        At most `MINTERS_MAX` are told: whoever could appoint more would else keep us from
-        reading anything.
+        At most `HOLDERS_MAX` of each are told: whoever could appoint more would else keep us
+        from reading anything.
         """
 
     def senders_of(self, transaction_hashes: Sequence[str]) -> list[str]:
         """Return who signed each of the transactions in blocks, in their order, in EIP-55 form.
 
-        It is empty where the node no longer finds one: nodes forget where old transactions are,
-        and that must not keep us from what they still tell.
+        A node that does not find one, whose event it told of, has not said who signed it.
         """
 
 
@@ -141,6 +140,9 @@ class TransactionReader(Protocol):
         Raises:
             TransactionRefusedByContract: if the contract would revert it.
         """
+
+    def quote_nothing(self, account: str) -> FeeQuote:
+        """Return what a transfer of nothing by `account` to itself should offer, likewise."""
 
 
 class Broadcaster(Protocol):

@@ -12,6 +12,8 @@ from typing import Any, Final
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
+from issuer.chain.states import SignerPurpose
+
 ARTIFACT: Final = Path(__file__).parent / "contracts" / "TokenizedStock.json"
 
 TOTAL_SUPPLY: Final = "0x18160ddd"
@@ -28,6 +30,16 @@ BURNER_ROLE: Final = keccak(text="BURNER_ROLE")
 PAUSER_ROLE: Final = keccak(text="PAUSER_ROLE")
 MULTIPLIER_ROLE: Final = keccak(text="MULTIPLIER_ROLE")
 SEIZER_ROLE: Final = keccak(text="SEIZER_ROLE")
+
+#: Which role the account that signs for a purpose holds.
+ROLES: Final[Mapping[SignerPurpose, bytes]] = {
+    SignerPurpose.MINTER: MINTER_ROLE,
+    SignerPurpose.BURNER: BURNER_ROLE,
+    SignerPurpose.ADMIN: DEFAULT_ADMIN_ROLE,
+    SignerPurpose.PAUSER: PAUSER_ROLE,
+    SignerPurpose.SEIZER: SEIZER_ROLE,
+    SignerPurpose.MULTIPLIER: MULTIPLIER_ROLE,
+}
 
 
 @cache

@@ -8,9 +8,9 @@ from django.conf import settings
 
 from issuer.chain import services as chain_services
 from issuer.chain import token_contract
-from issuer.chain.calls import ROLES
 from issuer.chain.signing import LocalKeySigner
 from issuer.chain.states import SignerPurpose
+from issuer.chain.token_contract import ROLES
 from issuer.foundation.actors import Actor
 from issuer.instruments import services as instruments
 from issuer.instruments.models import ControlledRole, Network

@@ -119,8 +119,8 @@ class TestCalls:
         assert kinds == set(IntentKind)
 
     def test_know_the_role_of_every_purpose(self) -> None:
-        assert set(calls.ROLES) == set(SignerPurpose)
-        assert calls.ROLES[SignerPurpose.SEIZER] == token_contract.SEIZER_ROLE
+        assert set(token_contract.ROLES) == set(SignerPurpose)
+        assert token_contract.ROLES[SignerPurpose.SEIZER] == token_contract.SEIZER_ROLE
 
 
 class TestOfAct:

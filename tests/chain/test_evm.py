@@ -8,10 +8,11 @@ import pytest
 
 from issuer.chain.errors import ChainUnavailable, NodeRefused, TransactionRefusedByContract
 from issuer.chain.evm import EvmChain
-from issuer.chain.readers import MINTERS_MAX, Block, FeeQuote
+from issuer.chain.readers import HOLDERS_MAX, Block, FeeQuote
 from issuer.chain.rpc import Call
 from issuer.chain.signing import LocalKeySigner, UnsignedTransaction
-from issuer.chain.token_contract import TRANSFER, calldata
+from issuer.chain.states import SignerPurpose
+from issuer.chain.token_contract import ROLES, TRANSFER, calldata
 from issuer.sandbox.anvil import CHAIN_ID
 from tests.chain.stock import Stock
 from tests.make.chain import FEES, MINTER_KEY
@@ -256,27 +257,40 @@ class TestTransfersTo:
             self.transfers(block, [], headers=[None])
 
 
-class TestMinters:
-    def minters(self, block: Block, words: list[str]) -> tuple[list[str], int]:
-        node = ScriptedNode(eth_call=words)
-        return EvmChain(node, chain_id=1).minters(CONTRACT, at=block), len(node.sent)
+class TestRoleHolders:
+    def holders(
+        self, block: Block, *, minters: str, admins: str, words: list[str]
+    ) -> tuple[list[str], list[str], int]:
+        """Return minters and admins by counts and members as a node told them, and what it took."""
+        counts = {SignerPurpose.MINTER: minters, SignerPurpose.ADMIN: admins}
+        node = ScriptedNode(eth_call=[counts.get(each, ZERO_WORD) for each in ROLES] + words)
+        found = EvmChain(node, chain_id=1).role_holders(CONTRACT, at=block)
+        assert found.keys() == set(SignerPurpose)
+        return found[SignerPurpose.MINTER], found[SignerPurpose.ADMIN], len(node.sent) - len(ROLES)
 
     def test_are_addresses(self, block: Block) -> None:
-        assert self.minters(block, [ONE_WORD, HOLDER_WORD]) == ([HOLDER], 2)
-        assert self.minters(block, [ZERO_WORD]) == ([], 1)
+        found = self.holders(block, minters=ONE_WORD, admins=ONE_WORD, words=[HOLDER_WORD] * 2)
+        assert found == ([HOLDER], [HOLDER], 2)
+        assert self.holders(block, minters=ZERO_WORD, admins=ZERO_WORD, words=[]) == ([], [], 0)
 
     def test_are_told_up_to_a_limit_for_else_a_thief_could_silence_the_chain(
         self, block: Block
     ) -> None:
-        minters, asked = self.minters(block, ["0x" + "ff" * 32, *[HOLDER_WORD] * MINTERS_MAX])
+        minters, admins, asked = self.holders(
+            block,
+            minters="0x" + "ff" * 32,
+            admins=ONE_WORD,
+            words=[HOLDER_WORD] * (HOLDERS_MAX + 1),
+        )
 
-        assert minters == [HOLDER] * MINTERS_MAX
-        assert asked == 1 + MINTERS_MAX
+        assert minters == [HOLDER] * HOLDERS_MAX
+        assert admins == [HOLDER]
+        assert asked == HOLDERS_MAX + 1
 
     @pytest.mark.parametrize("word", ["0x", "0x" + "ff" * 32])
     def test_are_not_taken_from_anything_else(self, block: Block, word: str) -> None:
         with pytest.raises(ChainUnavailable):
-            self.minters(block, [ONE_WORD, word])
+            self.holders(block, minters=ONE_WORD, admins=ZERO_WORD, words=[word])
 
 
 class TestSendersOf:
@@ -286,11 +300,8 @@ class TestSendersOf:
 
         assert EvmChain(node, chain_id=1).senders_of([HASH] * 150) == [HOLDER] * 150
 
-    def test_may_be_forgotten(self) -> None:
-        assert evm(eth_getTransactionByHash=[None]).senders_of([HASH]) == [""]
-
     @pytest.mark.parametrize(
-        "answer", [{"hash": "0x" + "12" * 32, "from": HOLDER}, {"hash": HASH, "from": "0x12"}]
+        "answer", [None, {"hash": "0x" + "12" * 32, "from": HOLDER}, {"hash": HASH, "from": "0x12"}]
     )
     def test_are_those_of_the_transaction(self, answer: Any) -> None:
         with pytest.raises(ChainUnavailable):

@@ -12,11 +12,11 @@ from issuer.chain.evm import EvmChain
 from issuer.chain.readers import Block, Chain
 from issuer.chain.request_ids import request_id_bytes32
 from issuer.chain.signing import LocalKeySigner, SignedTransaction, UnsignedTransaction
-from issuer.chain.states import EventKind
+from issuer.chain.states import EventKind, SignerPurpose
 from issuer.sandbox.anvil import CHAIN_ID
 from tests.chain.stock import Stock
 from tests.fakes.chain import FakeChain
-from tests.make.chain import MINTER_KEY
+from tests.make import chain as make
 
 ONE = 10**18
 REQUEST = UUID("0197a1de-0000-7000-8000-000000000001")
@@ -24,7 +24,7 @@ OTHER = UUID("0197a1de-0000-7000-8000-000000000002")
 ALICE = str(Account.from_key("0x" + "0a" * 32).address)
 CAROL = str(Account.from_key("0x" + "0c" * 32).address)
 NOBODY = "0x00000000000000000000000000000000DeaDBeef"
-MINTER = LocalKeySigner(MINTER_KEY)
+MINTER = LocalKeySigner(make.MINTER_KEY)
 
 
 class Stage(Protocol):
@@ -45,8 +45,8 @@ class Stage(Protocol):
     def send(self, recipient: str, base_units: int) -> None:
         """Have ALICE send tokens in the next block, which is mined."""
 
-    def appoint(self, account: str) -> None:
-        """Let `account` mint; mines a block."""
+    def appoint(self, purpose: SignerPurpose, account: str) -> None:
+        """Give `account` the role of a purpose; mines a block."""
 
     def double(self) -> None:
         """Let a token stand for two shares."""
@@ -88,8 +88,8 @@ class FakeStage:
         self.chain.transfer(self.token, ALICE, recipient, base_units)
         self.chain.mine()
 
-    def appoint(self, account: str) -> None:
-        self.chain.grant(self.token, token_contract.MINTER_ROLE, account)
+    def appoint(self, purpose: SignerPurpose, account: str) -> None:
+        self.chain.grant(self.token, token_contract.ROLES[purpose], account)
         self.chain.mine()
 
     def double(self) -> None:
@@ -134,8 +134,8 @@ class AnvilStage:
         data = token_contract.calldata("transfer", recipient, base_units)
         self.anvil.send(data, sender=ALICE, to=self.token)
 
-    def appoint(self, account: str) -> None:
-        self.stock.do("admin", "grantRole", token_contract.MINTER_ROLE, account)
+    def appoint(self, purpose: SignerPurpose, account: str) -> None:
+        self.stock.do("admin", "grantRole", token_contract.ROLES[purpose], account)
 
     def double(self) -> None:
         block = self.anvil.rpc.call("eth_getBlockByNumber", ["latest", False], result=dict)
@@ -342,18 +342,23 @@ class TestTransfersTo:
             stage.chain.transfers_to(stage.token, [CAROL], first=0, last=gone)
 
 
-class TestMinters:
-    def test_are_those_who_may_as_of_the_block(self, stage: Stage) -> None:
+class TestRoleHolders:
+    @pytest.mark.parametrize("purpose", SignerPurpose)
+    def test_are_those_of_each_role_as_of_the_block(
+        self, stage: Stage, purpose: SignerPurpose
+    ) -> None:
         before = final(stage)
-        stage.appoint(CAROL)
+        stage.appoint(purpose, CAROL)
         after = final(stage)
 
-        assert stage.chain.minters(stage.token, at=before) == [MINTER.address]
-        assert stage.chain.minters(stage.token, at=after) == sorted([CAROL, MINTER.address])
+        ours = {purpose: [make.signer(key).address] for purpose, key in make.KEYS.items()}
+        assert stage.chain.role_holders(stage.token, at=before) == ours
+        joined = {purpose: sorted([CAROL, *ours[purpose]])}
+        assert stage.chain.role_holders(stage.token, at=after) == ours | joined
 
     def test_of_no_contract_are_unknown(self, stage: Stage) -> None:
         with pytest.raises(ChainUnavailable):
-            stage.chain.minters(NOBODY, at=final(stage))
+            stage.chain.role_holders(NOBODY, at=final(stage))
 
 
 class TestSendersOf:
@@ -361,10 +366,17 @@ class TestSendersOf:
         transaction = signed(stage)
         stage.chain.broadcast(transaction.raw)
         stage.mine()
-        unknown = "0x" + "12" * 32
 
         assert stage.chain.senders_of([]) == []
-        assert stage.chain.senders_of([unknown, transaction.hash]) == ["", MINTER.address]
+        assert stage.chain.senders_of([transaction.hash] * 2) == [MINTER.address] * 2
+
+    def test_of_a_transaction_that_the_node_does_not_find_are_unknown(self, stage: Stage) -> None:
+        transaction = signed(stage)
+        stage.chain.broadcast(transaction.raw)
+        stage.mine()
+
+        with pytest.raises(ChainUnavailable):
+            stage.chain.senders_of([transaction.hash, "0x" + "12" * 32])
 
 
 class TestBroadcast:

@@ -182,15 +182,23 @@ class TestScanDeployment:
 
         assert [event.block_number for event in ChainEvent.objects.all()] == [2, 3, 4, 5, 6]
 
-    def test_records_who_may_mint(
+    def test_records_who_holds_each_role(
         self, chain: FakeChain, deployment: Deployment, scan: Scan
     ) -> None:
-        thief = parties.evm_address()
+        thief, grantor = parties.evm_address(), parties.evm_address()
         chain.grant(deployment.address, token_contract.MINTER_ROLE, thief)
+        chain.grant(deployment.address, token_contract.DEFAULT_ADMIN_ROLE, grantor)
         chain.mine()
         chain.finalize()
 
-        assert scan().minters == sorted([make.signer().address, thief])
+        snapshot = scan()
+
+        ours = {purpose.value: [make.signer(key).address] for purpose, key in make.KEYS.items()}
+        minters = sorted([*ours.pop("MINTER"), thief])
+        others = ours | {"ADMIN": sorted([*ours["ADMIN"], grantor])}
+        snapshot.refresh_from_db()
+        assert (snapshot.minters, snapshot.role_holders) == (minters, others)
+        assert snapshot.holders == {"MINTER": minters, **others}
 
     def test_records_who_signed_a_mint_that_is_not_ours(
         self, chain: FakeChain, deployment: Deployment, scan: Scan
@@ -209,17 +217,26 @@ class TestScanDeployment:
 
         assert [event.sender for event in ChainEvent.objects.all()] == [thief, "", ""]
 
-    def test_takes_a_mint_whose_sender_the_node_forgot(
-        self, chain: FakeChain, deployment: Deployment, scan: Scan
+    def test_takes_no_mint_until_the_node_says_who_signed_it(
+        self, chain: FakeChain, deployment: Deployment, scan: Scan, at: datetime
     ) -> None:
-        chain.change(deployment.address, EventKind.MINT, parties.evm_address(), ONE)
+        thief = parties.evm_address()
+        chain.change(deployment.address, EventKind.MINT, parties.evm_address(), ONE, sender=thief)
         chain.mine()
-        chain.mined[-1].senders.clear()
         chain.finalize()
+        senders = dict(chain.mined[-3].senders)
+        chain.mined[-3].senders.clear()
 
-        scan()
+        with pytest.raises(ChainUnavailable, match="does not find"):
+            scan()
 
-        assert ChainEvent.objects.get().sender == ""
+        assert not ChainEvent.objects.exists()
+        assert not SupplySnapshot.objects.exists()
+        assert selectors.open_trouble(deployment.network) is not None
+        chain.mined[-3].senders.update(senders)
+        scan(at=at + SECOND)
+        assert ChainEvent.objects.get().sender == thief
+        assert selectors.open_trouble(deployment.network) is None
 
 
 class TestScanThatFails:

@@ -1,7 +1,7 @@
 """A chain in memory, held to the same contract tests as a real one."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -15,7 +15,7 @@ from hexbytes import HexBytes
 from issuer.chain import token_contract
 from issuer.chain.errors import ChainUnavailable, TransactionRefusedByContract
 from issuer.chain.readers import (
-    MINTERS_MAX,
+    HOLDERS_MAX,
     Block,
     FeeQuote,
     Receipt,
@@ -32,14 +32,6 @@ BLOCK_TIME: Final = timedelta(seconds=12)
 BLOCKS_TO_FINALITY: Final = 2
 #: Who does what nobody is named for.
 STRANGER: Final = to_checksum_address("0x00000000000000000000000000000000000a71ce")
-ROLES: Final = {
-    "MINTER_ROLE": SignerPurpose.MINTER,
-    "BURNER_ROLE": SignerPurpose.BURNER,
-    "DEFAULT_ADMIN_ROLE": SignerPurpose.ADMIN,
-    "PAUSER_ROLE": SignerPurpose.PAUSER,
-    "SEIZER_ROLE": SignerPurpose.SEIZER,
-    "MULTIPLIER_ROLE": SignerPurpose.MULTIPLIER,
-}
 
 
 @dataclass
@@ -94,8 +86,8 @@ class FakeChain:
         address = address or to_checksum_address(hash_of(f"contract {self._forks}".encode())[:42])
         self.state.tokens[address] = Token(
             roles={
-                getattr(token_contract, role): [make.signer(make.KEYS[purpose]).address]
-                for role, purpose in ROLES.items()
+                role: [make.signer(make.KEYS[purpose]).address]
+                for purpose, role in token_contract.ROLES.items()
             }
         )
         self.mine()
@@ -217,13 +209,20 @@ class FakeChain:
             and transfer.base_units
         ]
 
-    def minters(self, contract: str, *, at: Block) -> list[str]:
-        return sorted(self._token(contract, at).roles[token_contract.MINTER_ROLE][:MINTERS_MAX])
+    def role_holders(self, contract: str, *, at: Block) -> Mapping[SignerPurpose, list[str]]:
+        roles = self._token(contract, at).roles
+        return {
+            purpose: sorted(roles.get(role, [])[:HOLDERS_MAX])
+            for purpose, role in token_contract.ROLES.items()
+        }
 
     def senders_of(self, transaction_hashes: Sequence[str]) -> list[str]:
         self._answer()
         senders = {name: sender for mined in self.mined for name, sender in mined.senders.items()}
-        return [senders.get(transaction_hash, "") for transaction_hash in transaction_hashes]
+        for transaction_hash in transaction_hashes:
+            if transaction_hash not in senders:
+                raise ChainUnavailable(f"The node does not find {transaction_hash}.")
+        return [senders[transaction_hash] for transaction_hash in transaction_hashes]
 
     def receipt(self, transaction_hash: str) -> Receipt | None:
         self._answer()
@@ -250,6 +249,10 @@ class FakeChain:
             raise TransactionRefusedByContract(detail, error=refusal)
         return FeeQuote(2_000_000_000, 1_000_000_000, 120_000)
 
+    def quote_nothing(self, account: str) -> FeeQuote:
+        self._answer()
+        return FeeQuote(2_000_000_000, 1_000_000_000, 21_000)
+
     def broadcast(self, raw_transaction: bytes) -> None:
         self._answer()
         self.received.append(raw_transaction)
@@ -258,7 +261,10 @@ class FakeChain:
         sender, nonce = _sender_of(raw_transaction)
         if nonce < self.state.nonces.get(sender, 0):
             return
-        self.pool = [raw for raw in self.pool if _sender_of(raw) != (sender, nonce)]
+        waiting = [raw for raw in self.pool if _sender_of(raw) == (sender, nonce)]
+        if any(not _outbids(raw_transaction, raw) for raw in waiting):
+            return
+        self.pool = [raw for raw in self.pool if raw not in waiting]
         self.pool.append(raw_transaction)
 
     # --- How it works
@@ -312,8 +318,8 @@ class FakeChain:
         data = bytes(transaction["data"])
         transaction_hash = hash_of(raw)
         mined.senders[transaction_hash] = sender
-        succeeded = not self.reverting
-        if succeeded:
+        succeeded = not (data and self.reverting)
+        if data and succeeded:
             token = self.state.tokens[contract]
             try:
                 for moved in token.call(data, sender=sender, at=mined.block.mined_at):
@@ -357,6 +363,13 @@ class FakeChain:
 
 def _transaction_of(raw: bytes) -> dict[str, Any]:
     return TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+
+
+def _outbids(raw: bytes, waiting: bytes) -> bool:
+    """Say whether a node takes `raw` in the place of what waits with the same nonce."""
+    fees = ("maxFeePerGas", "maxPriorityFeePerGas")
+    new, old = _transaction_of(raw), _transaction_of(waiting)
+    return all(new[fee] * 10 >= old[fee] * 11 for fee in fees)
 
 
 @cache

@@ -1,10 +1,12 @@
 """What chains say: supplies, events and transfers of final blocks, and how far they were read."""
 
+from collections.abc import Mapping, Sequence
+
 from django.db import models
 from django.db.models import F, Q
 
 from issuer.chain.models._patterns import HASH
-from issuer.chain.states import EventKind
+from issuer.chain.states import EventKind, SignerPurpose
 from issuer.foundation.fields import BaseUnitsField, IdField
 
 
@@ -25,6 +27,10 @@ class SupplySnapshot(models.Model):
     )
     minters = models.JSONField(
         default=list, help_text="Who may mint, in EIP-55 form and sorted; the first 100."
+    )
+    role_holders = models.JSONField(
+        default=dict,
+        help_text="Who holds each other role, by its purpose, likewise; empty if nobody asked.",
     )
     taken_at = models.DateTimeField()
 
@@ -48,6 +54,11 @@ class SupplySnapshot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.deployment} at block {self.block_number}"
+
+    @property
+    def holders(self) -> Mapping[str, Sequence[str]]:
+        """Who holds each role, by its purpose; of roles that nobody asked for, nothing."""
+        return {SignerPurpose.MINTER.value: self.minters, **self.role_holders}
 
 
 class ChainEvent(models.Model):

@@ -8,7 +8,7 @@ from typing import Final
 from issuer.chain.errors import ChainUnavailable, Reorganized
 from issuer.chain.models import ScanCursor, TransactionAttempt
 from issuer.chain.readers import Block, SupplyChange, SupplyReader, TokenTransfer
-from issuer.chain.states import EventKind
+from issuer.chain.states import EventKind, SignerPurpose
 from issuer.instruments.models import ControlledAddress, ControlledRole, Deployment
 
 #: Providers refuse logs of longer ranges.
@@ -41,7 +41,7 @@ class Reading:
     recipients: dict[str, int]
     total_supply: int
     ui_multiplier: int
-    minters: list[str]
+    role_holders: Mapping[SignerPurpose, list[str]]
     controlled: dict[str, str]
 
 
@@ -91,7 +91,7 @@ def read(deployment: Deployment, reader: SupplyReader) -> Reading:
         recipients=recipients,
         total_supply=reader.total_supply(contract, at=final),
         ui_multiplier=reader.ui_multiplier(contract, at=final),
-        minters=reader.minters(contract, at=final),
+        role_holders=reader.role_holders(contract, at=final),
         controlled={
             holder: str(balance) for holder, balance in zip(holders, balances, strict=True)
         },

@@ -19,6 +19,7 @@ from issuer.chain.models import (
 from issuer.chain.readers import SupplyReader
 from issuer.chain.services import _reading, _steps
 from issuer.chain.services._reading import Reading
+from issuer.chain.states import SignerPurpose
 from issuer.foundation.actors import Actor
 from issuer.instruments.models import Deployment, Network
 
@@ -152,7 +153,12 @@ def _store_snapshot(deployment: Deployment, reading: Reading, *, at: datetime) -
         total_supply_base_units=reading.total_supply,
         ui_multiplier_base_units=reading.ui_multiplier,
         controlled_base_units=reading.controlled,
-        minters=reading.minters,
+        minters=reading.role_holders[SignerPurpose.MINTER],
+        role_holders={
+            purpose.value: holders
+            for purpose, holders in reading.role_holders.items()
+            if purpose != SignerPurpose.MINTER
+        },
         taken_at=at,
     )
 
