@@ -359,6 +359,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "chain.scan": _beat("chain.tasks.scan_networks", seconds=10, sandbox_seconds=2),
     "chain.acts": _beat("chain.tasks.advance_acts", seconds=15),
     "chain.intents": _beat("chain.tasks.advance_intents", seconds=15),
+    "chain.halts": _beat("chain.tasks.stop_intents", seconds=3),
     "primary_market.requests": _beat("primary_market.tasks.advance_requests", seconds=15),
     "primary_market.redemptions": _beat("primary_market.tasks.advance_redemptions", seconds=15),
     "corporate_actions.splits": _beat(
@@ -383,6 +384,11 @@ NETWORKS: dict[str, dict[str, list[str]]] = env.mapping("NETWORKS")
 #: The keys that sign there, by purpose; a successor's stands beside the one in use:
 #: {"eip155:1": {"MINTER": ["0x…", "0x…"], "BURNER": ["0x…"], …}}.
 SIGNER_KEYS: dict[str, dict[str, list[str]]] = env.mapping("SIGNER_KEYS")
+#: Who is asked before a transaction is sent whether it is still wanted, by its kind.
+TRANSACTION_GUARDS = {
+    "MINT": "issuer.primary_market.guards.require_wanted",
+    "BURN": "issuer.primary_market.guards.require_wanted",
+}
 if SANDBOX:  # the demo world's own chain, and the second of the keys that every anvil prints
     ANVIL_PORT = env.integer("ANVIL_PORT", 8545, minimum=1)
     SECOND_ANVIL_PORT = env.integer("SECOND_ANVIL_PORT", 8546, minimum=1)

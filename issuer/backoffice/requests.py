@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from issuer.backoffice.desk import acts_at_all, may
 from issuer.chain.models import TransactionIntent
-from issuer.chain.states import FAILED_STATES, IntentState
+from issuer.chain.states import CANCELLING_STATES, FAILED_STATES, IntentState
 from issuer.foundation import clock
 from issuer.foundation.errors import DomainError
 from issuer.people.actors import actor_of, names_of
@@ -174,6 +174,8 @@ def _stages(intent: TransactionIntent) -> list[Stage]:
     }
     if intent.state in FAILED_STATES:
         return [Stage("Signed", "done", ""), Stage(intent.get_state_display(), "failed", "")]
+    if intent.state in CANCELLING_STATES:  # what becomes of it is open
+        return [Stage("Signed", "done", ""), Stage(intent.get_state_display(), "done", "")]
     reached = [state for state, _ in _WAY].index(IntentState(intent.state))
     return [
         Stage(label, "done" if position <= reached else "", blocks.get(state, ""))

@@ -3,7 +3,6 @@
 from calendar import timegm
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 from eth_utils.address import to_checksum_address
@@ -12,16 +11,8 @@ from issuer.chain import token_contract
 from issuer.chain.models import ContractCall, TransactionIntent
 from issuer.chain.request_ids import request_id_bytes32
 from issuer.chain.states import PURPOSES, IntentKind, SignerPurpose
+from issuer.chain.token_contract import ROLES
 from issuer.foundation import quantities
-
-ROLES: Final = {
-    SignerPurpose.MINTER: token_contract.MINTER_ROLE,
-    SignerPurpose.BURNER: token_contract.BURNER_ROLE,
-    SignerPurpose.ADMIN: token_contract.DEFAULT_ADMIN_ROLE,
-    SignerPurpose.PAUSER: token_contract.PAUSER_ROLE,
-    SignerPurpose.SEIZER: token_contract.SEIZER_ROLE,
-    SignerPurpose.MULTIPLIER: token_contract.MULTIPLIER_ROLE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +20,14 @@ class Call:
     """A call of a token contract.
 
     `account` (EIP-55) is whom it concerns, empty if nobody; `base_units` is what it moves, if it
-    moves tokens.
+    moves tokens. `request_serial` is that of the id which it uses up, if it does.
     """
 
     kind: IntentKind
     account: str
     base_units: int | None
     calldata: bytes
+    request_serial: int = 0
 
     @property
     def purpose(self) -> SignerPurpose:
@@ -43,16 +35,31 @@ class Call:
         return PURPOSES[self.kind]
 
 
-def mint(*, recipient: str, base_units: int, request_id: UUID) -> Call:
-    """Create `base_units` for `recipient`, and use `request_id` up."""
-    arguments = (recipient, base_units, _on_chain(request_id))
-    return _call(IntentKind.MINT, "mint", *arguments, account=recipient, base_units=base_units)
+def mint(*, recipient: str, base_units: int, request_id: UUID, request_serial: int = 0) -> Call:
+    """Create `base_units` for `recipient`, and use `request_id` of `request_serial` up."""
+    return _call(
+        IntentKind.MINT,
+        "mint",
+        recipient,
+        base_units,
+        _on_chain(request_id, request_serial),
+        account=recipient,
+        base_units=base_units,
+        request_serial=request_serial,
+    )
 
 
-def burn(*, holder: str, base_units: int, request_id: UUID) -> Call:
+def burn(*, holder: str, base_units: int, request_id: UUID, request_serial: int = 0) -> Call:
     """Destroy `base_units` of `holder`, who is the one that signs, and use `request_id` up."""
-    arguments = (base_units, _on_chain(request_id))
-    return _call(IntentKind.BURN, "burn", *arguments, account=holder, base_units=base_units)
+    return _call(
+        IntentKind.BURN,
+        "burn",
+        base_units,
+        _on_chain(request_id, request_serial),
+        account=holder,
+        base_units=base_units,
+        request_serial=request_serial,
+    )
 
 
 def seize(*, holder: str, base_units: int, request_id: UUID) -> Call:
@@ -116,6 +123,7 @@ def of_intent(intent: TransactionIntent) -> Call:
         account=intent.account,
         base_units=intent.base_units,
         calldata=bytes(intent.calldata),
+        request_serial=intent.request_serial,
     )
 
 
@@ -153,14 +161,16 @@ def _call(
     *arguments: object,
     account: str = "",
     base_units: int | None = None,
+    request_serial: int = 0,
 ) -> Call:
     return Call(
         kind=kind,
         account=to_checksum_address(account) if account else "",
         base_units=base_units,
         calldata=token_contract.calldata(function, *arguments),
+        request_serial=request_serial,
     )
 
 
-def _on_chain(request_id: UUID) -> bytes:
-    return bytes.fromhex(request_id_bytes32(request_id)[2:])
+def _on_chain(request_id: UUID, serial: int = 0) -> bytes:
+    return bytes.fromhex(request_id_bytes32(request_id, serial)[2:])

@@ -3,11 +3,15 @@
 `NETWORKS` says where the nodes of a network are, `SIGNER_KEYS` which keys are here for it, by
 purpose: a successor's is here before it is appointed. Where a node fails, the next is asked; state
 is read as of a block's hash, so mixing nodes mixes no histories.
+
+`TRANSACTION_GUARDS` says whom to ask, by the kind of a transaction, whether it is still wanted:
+those who had it signed are on a higher floor, which this room does not know.
 """
 
 from functools import cache
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from issuer.chain import selectors
 from issuer.chain.errors import NetworkNotConfigured
@@ -15,8 +19,9 @@ from issuer.chain.evm import EvmChain
 from issuer.chain.models import SignerAccount
 from issuer.chain.readers import Chain
 from issuer.chain.rpc import FirstThatAnswers, HttpJsonRpc
+from issuer.chain.services import Guard
 from issuer.chain.signing import LocalKeySigner, Signer
-from issuer.chain.states import SignerPurpose
+from issuer.chain.states import IntentKind, SignerPurpose
 from issuer.instruments.models import Network
 
 
@@ -72,6 +77,12 @@ def signers_configured(network: Network, purpose: SignerPurpose) -> list[Signer]
     """Return the signers whose keys are here, in their order, appointed or not."""
     keys = settings.SIGNER_KEYS.get(network.caip2, {}).get(purpose.value, [])
     return [_signer(key) for key in keys]
+
+
+def guard_of(kind: IntentKind) -> Guard | None:
+    """Return whom to ask whether a transaction of `kind` is still wanted, if anybody."""
+    path = settings.TRANSACTION_GUARDS.get(kind.value)
+    return None if path is None else import_string(path)
 
 
 @cache

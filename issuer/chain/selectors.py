@@ -1,7 +1,10 @@
 """Questions about what chains said, about what we told them, and about who may."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from django.db.models import QuerySet, Sum
 
@@ -12,25 +15,38 @@ from issuer.chain.models import (
     ContractAct,
     ContractCall,
     NetworkTrouble,
+    ScanCursor,
     SignerAccount,
     SupplySnapshot,
     TransactionIntent,
 )
 from issuer.chain.payload import CONFIRM_ACT
+from issuer.chain.request_ids import request_id_bytes32
 from issuer.chain.states import (
+    CANCELLABLE_STATES,
     FAILED_STATES,
     FINAL_ACT_STATES,
     LIVE_STATES,
+    SENDABLE_STATES,
     ActState,
     EventKind,
     IntentKind,
     IntentState,
     SignerPurpose,
 )
+from issuer.gate import selectors as gate
+from issuer.gate.models import GateState, ScopeKind
+from issuer.gate.selectors import ScopeKey
 from issuer.instruments.models import Deployment, Network, Token
 
 #: A transaction that waits longer for a block has fees that are too low for the day.
 STUCK_AFTER: Final = timedelta(minutes=3)
+
+#: What of a gate keeps from the chain what needs another.
+_SHUT_OUT_BY: Final[Mapping[str, set[GateState]]] = {
+    GateState.OPEN: {GateState.REDEEM_ONLY, GateState.HALTED},
+    GateState.REDEEM_ONLY: {GateState.HALTED},
+}
 
 
 def newest_snapshot(deployment: Deployment) -> SupplySnapshot | None:
@@ -53,6 +69,23 @@ def open_trouble(network: Network) -> NetworkTrouble | None:
     return network.troubles.filter(ended_at=None).first()
 
 
+def incoming_read_until(deployment: Deployment, recipient: str) -> datetime | None:
+    """Return when the final block was mined up to which what came to a redemption address is read.
+
+    None if nothing is read of it yet. All transfers of blocks up to then are recorded.
+    """
+    cursor = ScanCursor.objects.filter(deployment=deployment).first()
+    reached = None if cursor is None else cursor.recipients.get(recipient)
+    if reached is None:
+        return None
+    snapshot = (
+        deployment.supply_snapshots.filter(block_number__lte=reached)
+        .order_by("-block_number")
+        .first()
+    )
+    return None if snapshot is None else snapshot.block_mined_at
+
+
 def live_intents() -> QuerySet[TransactionIntent]:
     """Return what the chain may still carry out, in the order of its nonces."""
     return (
@@ -63,19 +96,53 @@ def live_intents() -> QuerySet[TransactionIntent]:
 
 
 def is_stuck(intent: TransactionIntent, *, at: datetime) -> bool:
-    """Return whether `intent` was sent, and its newest attempt is in no block for too long.
+    """Return whether `intent`, or what cancels it, was sent, and is in no block for too long.
 
     One that waits for an earlier nonce of its account is not stuck: no fee gets it ahead.
     """
-    if intent.state != IntentState.BROADCAST:
+    if intent.state not in {IntentState.BROADCAST, IntentState.CANCEL_SENT}:
         return False
     if intent.attempts.latest("id").signed_at + STUCK_AFTER > at:
         return False
     return not TransactionIntent.objects.filter(
         signer_account=intent.signer_account_id,
         nonce__lt=intent.nonce,
-        state__in=[IntentState.SIGNED, IntentState.BROADCAST],
+        state__in=sorted(SENDABLE_STATES),
     ).exists()
+
+
+def shut_out_intents() -> list[TransactionIntent]:
+    """Return what may be on its way to a block, and may not go there at the gates as they are."""
+    waiting = list(
+        TransactionIntent.objects.filter(state__in=sorted(CANCELLABLE_STATES))
+        .exclude(gate_needed="")
+        .order_by("signer_account_id", "nonce")
+    )
+    scopes = {scope for intent in waiting for scope in _scopes_of(intent)}
+    if not scopes:
+        return []
+    effects: dict[ScopeKey, set[GateState]] = defaultdict(set)
+    for hold in gate.holds_in_force(sorted(scopes)):
+        effects[ScopeKind(hold.scope.kind), hold.scope.subject_id].add(GateState(hold.effect))
+    return [
+        intent
+        for intent in waiting
+        if any(effects[scope] & _SHUT_OUT_BY[intent.gate_needed] for scope in _scopes_of(intent))
+    ]
+
+
+def free_serial(deployment: Deployment, request_id: UUID) -> int:
+    """Return the lowest serial of a request's id that no final event has used up on a contract.
+
+    It is 0 unless somebody copied the id before our transaction was final: the contract takes an
+    id once, so those below stay used up, and what was signed with them never happens any more.
+    """
+    serial = 0
+    while ChainEvent.objects.filter(
+        deployment=deployment, request_id=request_id_bytes32(request_id, serial)
+    ).exists():
+        serial += 1
+    return serial
 
 
 def signer_in_use(network: Network, purpose: SignerPurpose) -> SignerAccount | None:
@@ -147,3 +214,7 @@ def unmatched_mints(token: Token) -> QuerySet[ChainEvent]:
     return (
         mints_past_the_books().filter(deployment__token=token).order_by("block_number", "log_index")
     )
+
+
+def _scopes_of(intent: TransactionIntent) -> list[ScopeKey]:
+    return [(ScopeKind(kind), UUID(subject)) for kind, subject in intent.gate_scopes]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class UnsignedTransaction:
-    """A call of a contract that moves no coins (EIP-1559)."""
+    """A call of a contract, or of the signer's own account, that moves no coins (EIP-1559)."""
 
     chain_id: int
     nonce: int

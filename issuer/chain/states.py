@@ -80,29 +80,51 @@ class IntentState(models.TextChoices):
     BOOKED = "BOOKED", "Final and booked"
     REVERTED = "REVERTED", "Reverted by the contract"
     DROPPED = "DROPPED", "Its nonce was used by another transaction"
+    CANCELLING = "CANCELLING", "To be cancelled"  # the cancellation is signed, and not sent
+    CANCEL_SENT = "CANCEL_SENT", "Cancellation sent, not final"
+    CANCELLED = "CANCELLED", "Cancelled before any block had it"
 
 
 _S = IntentState
+#: Not in a block as far as we know, and to go there.
+_WAITING = frozenset({_S.SIGNED, _S.BROADCAST})
+#: What may no longer go out has a replacement that does nothing. Until a final block has one of
+#: the two, the outcome is open.
+CANCELLING_STATES = frozenset({_S.CANCELLING, _S.CANCEL_SENT})
 
 
 @unique
 class IntentStep(Enum):
-    """Everything that can happen to an intent; a reorganization takes it out of its block."""
+    """Everything that can happen to an intent; a reorganization takes it out of its block.
+
+    A cancellation is never given up: one that was outrun goes on if that block is lost.
+    """
 
     BROADCAST = Transition(frozenset({_S.SIGNED}), _S.BROADCAST)
-    SEE_MINED = Transition(frozenset({_S.SIGNED, _S.BROADCAST}), _S.MINED)
+    SEE_MINED = Transition(_WAITING, _S.MINED)
     LOSE_BLOCK = Transition(frozenset({_S.MINED}), _S.BROADCAST)
     FINALIZE = Transition(frozenset({_S.MINED}), _S.FINAL)
     BOOK = Transition(frozenset({_S.FINAL}), _S.BOOKED)
     REVERT = Transition(frozenset({_S.MINED}), _S.REVERTED)
-    DROP = Transition(frozenset({_S.SIGNED, _S.BROADCAST, _S.MINED}), _S.DROPPED)
+    DROP = Transition(_WAITING | CANCELLING_STATES | {_S.MINED}, _S.DROPPED)
+    CANCEL = Transition(_WAITING, _S.CANCELLING)
+    SEND_CANCEL = Transition(frozenset({_S.CANCELLING}), _S.CANCEL_SENT)
+    OUTRUN_CANCEL = Transition(CANCELLING_STATES, _S.MINED)
+    RESUME_CANCEL = Transition(frozenset({_S.MINED}), _S.CANCELLING)
+    SEE_CANCELLED = Transition(CANCELLING_STATES, _S.CANCELLED)
 
 
 FINAL_STATES = final_states(IntentState, IntentStep)
 #: The states in which the chain may still carry the transaction out.
-LIVE_STATES = frozenset({_S.SIGNED, _S.BROADCAST, _S.MINED})
+LIVE_STATES = _WAITING | CANCELLING_STATES | {_S.MINED}
+#: The states in which a node may lack the nonce: nothing of a later one is sent before it.
+UNSENT_STATES = frozenset({_S.SIGNED, _S.CANCELLING})
+#: The states in which it may be sent, again or for the first time: it, or what cancels it.
+SENDABLE_STATES = _WAITING | CANCELLING_STATES
+#: The states in which it can still be cancelled.
+CANCELLABLE_STATES = _WAITING
 #: The states in which the chain has certainly not carried it out, and never will.
-FAILED_STATES = frozenset({_S.REVERTED, _S.DROPPED})
+FAILED_STATES = frozenset({_S.REVERTED, _S.DROPPED, _S.CANCELLED})
 
 
 class ActState(models.TextChoices):

@@ -8,12 +8,19 @@ import structlog
 from celery import shared_task
 
 from issuer.chain import calls, registry, selectors, services
-from issuer.chain.errors import NetworkNotConfigured, TransactionRefusedByContract
+from issuer.chain.errors import (
+    NetworkNotConfigured,
+    NoLongerWanted,
+    TransactionRefusedByContract,
+)
 from issuer.chain.models import ContractAct, ContractCall, TransactionIntent
-from issuer.chain.states import ActState
+from issuer.chain.readers import Chain, FeeQuote
+from issuer.chain.signing import Signer
+from issuer.chain.states import CANCELLABLE_STATES, CANCELLING_STATES, ActState, IntentKind
 from issuer.foundation import clock
 from issuer.foundation.actors import Actor, system
 from issuer.foundation.errors import DomainError
+from issuer.gate.errors import GateClosed
 from issuer.instruments.models import Deployment
 
 #: Work that is not begun by then is left to the next round.
@@ -55,9 +62,16 @@ def advance_intents() -> None:
         advance_intent.apply_async(kwargs={"intent_id": str(intent_id)}, expires=EXPIRES_SECONDS)
 
 
+@shared_task(ignore_result=True, expires=EXPIRES_SECONDS)
+def stop_intents() -> None:
+    """Fan out one task per transaction that a gate shut out since it was signed, at once."""
+    for intent in selectors.shut_out_intents():
+        advance_intent.apply_async(kwargs={"intent_id": str(intent.pk)}, expires=EXPIRES_SECONDS)
+
+
 @shared_task(ignore_result=True, soft_time_limit=120, time_limit=150)
 def advance_intent(*, intent_id: str, **_future: object) -> None:
-    """Send, follow or raise the fees of one transaction; safe to deliver more than once."""
+    """Send, follow, raise the fees of or cancel one transaction; safe to deliver again."""
     try:
         _advance(UUID(intent_id))
     except DomainError as refusal:
@@ -68,23 +82,44 @@ def _advance(intent_id: UUID) -> None:
     intent = TransactionIntent.objects.select_related(
         "deployment__network", "signer_account__network"
     ).get(pk=intent_id)
-    network = intent.deployment.network
-    chain = registry.sender_for(network)
+    chain = registry.sender_for(intent.deployment.network)
     actor, at = system("chain.advance_intent"), clock.now()
     services.observe(intent_id, reader=chain, actor=actor, at=at)
     intent.refresh_from_db()
+    try:
+        _send(intent, chain=chain, actor=actor, at=at)
+    except (GateClosed, NoLongerWanted) as refusal:
+        if intent.state not in CANCELLABLE_STATES:
+            raise
+        signer = registry.signer_of(intent.signer_account)
+        services.cancel(
+            intent_id,
+            signer=signer,
+            fees=chain.quote_nothing(signer.address),
+            reason=refusal.detail,
+            actor=actor,
+            at=at,
+        )
+        services.broadcast(intent_id, sender=chain, actor=actor, at=at)
+
+
+def _send(intent: TransactionIntent, *, chain: Chain, actor: Actor, at: datetime) -> None:
+    """Send what of an intent is due; also what was sent before: nodes that restart forget."""
     if selectors.is_stuck(intent, at=at):
         # Also one that was retired since: it says nothing but what it said before, and dearer.
         signer = registry.signer_of(intent.signer_account)
-        prepared = services.prepare(
-            deployment=intent.deployment,
-            call=calls.of_intent(intent),
-            signer=signer,
-            reader=chain,
-        )
-        services.bump_fees(intent_id, signer=signer, fees=prepared.fees, actor=actor, at=at)
-    # Also what was sent before: a node that restarts forgets what it held.
-    services.broadcast(intent_id, sender=chain, actor=actor, at=at)
+        fees = _fees(intent, chain=chain, signer=signer)
+        services.bump_fees(intent.pk, signer=signer, fees=fees, actor=actor, at=at)
+    guard = registry.guard_of(IntentKind(intent.kind))
+    services.broadcast(intent.pk, sender=chain, guard=guard, actor=actor, at=at)
+
+
+def _fees(intent: TransactionIntent, *, chain: Chain, signer: Signer) -> FeeQuote:
+    if intent.state in CANCELLING_STATES:
+        return chain.quote_nothing(signer.address)
+    return services.prepare(
+        deployment=intent.deployment, call=calls.of_intent(intent), signer=signer, reader=chain
+    ).fees
 
 
 @shared_task(ignore_result=True, expires=EXPIRES_SECONDS)

@@ -52,6 +52,8 @@ class OnChain(models.TextChoices):
     FINALIZED = "finalized", "Final"
     REVERTED = "reverted", "Reverted by the contract"
     DROPPED = "dropped", "Replaced by another transaction"
+    CANCELLING = "cancelling", "Being cancelled; may still be in a block"
+    CANCELLED = "cancelled", "Cancelled before any block had it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,9 @@ _ON_CHAIN: Final[Mapping[str | None, OnChain]] = {
     IntentState.BOOKED: OnChain.FINALIZED,
     IntentState.REVERTED: OnChain.REVERTED,
     IntentState.DROPPED: OnChain.DROPPED,
+    IntentState.CANCELLING: OnChain.CANCELLING,
+    IntentState.CANCEL_SENT: OnChain.CANCELLING,
+    IntentState.CANCELLED: OnChain.CANCELLED,
 }
 
 

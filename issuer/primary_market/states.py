@@ -30,8 +30,9 @@ _UNFUNDED = frozenset({_S.REQUESTED, _S.ACCEPTED})
 class IssuanceStep(Enum):
     """Everything that can happen to an issuance request, and when it may.
 
-    A signed mint cannot be frozen: the chain may carry it out whatever we wish. A frozen request
-    goes back to where no shares are held for it, so that it is looked at again.
+    A signed mint cannot be frozen: the chain may carry it out whatever we wish. If it may no
+    longer go out, it is cancelled there first, which takes the request back. A frozen request
+    goes on from where no shares are held for it, so that it is looked at again.
     """
 
     ACCEPT = Transition(frozenset({_S.REQUESTED}), _S.ACCEPTED)
@@ -41,6 +42,7 @@ class IssuanceStep(Enum):
     SIGN_MINT = Transition(frozenset({_S.APPROVED}), _S.MINTING)
     REVERT_MINT = Transition(frozenset({_S.MINTING}), _S.APPROVED)
     DROP_MINT = Transition(frozenset({_S.MINTING}), _S.APPROVED)
+    CANCEL_MINT = Transition(frozenset({_S.MINTING}), _S.APPROVED)
     COMPLETE = Transition(frozenset({_S.MINTING}), _S.COMPLETED)
     REJECT = Transition(_UNFUNDED, _S.REJECTED)
     CANCEL = Transition(_UNFUNDED, _S.CANCELLED)

@@ -1,6 +1,6 @@
 """The background work of this room, on a real chain."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from issuer.foundation.actors import Actor
 from issuer.foundation.identifiers import uuid7
 from issuer.gate.models import ScopeKind
 from issuer.instruments.models import Deployment
+from issuer.parties.errors import WalletNotBound
 from issuer.sandbox.anvil import CAIP2
 from tests.chain.stock import Stock
 from tests.make import chain as make
@@ -149,14 +150,91 @@ class TestAdvanceIntent:
         assert chain.receipt(second.transaction_hash) is not None
         assert advance(intent) == IntentState.MINED
 
-    def test_waits_while_a_gate_is_shut(
+    def test_cancels_what_a_gate_shuts_out_before_it_is_sent(
         self, stock: Stock, deployment: Deployment, system: Actor
     ) -> None:
         intent = sign(deployment, stock.account["alice"], system)
         make_gate.hold(ScopeKind.TOKEN, deployment.token_id)
 
-        assert advance(intent) == IntentState.SIGNED
+        assert advance(intent) == IntentState.CANCEL_SENT
+        stock.anvil.finalize()
+        assert advance(intent) == IntentState.CANCELLED
+
+        assert intent.failure.startswith("Token ")
         assert stock.balance("alice") == 0
+        minter = stock.account["minter"]
+        assert registry.reader_for(deployment.network).next_nonce(minter) == intent.nonce + 1
+
+    def test_cancels_what_was_sent_and_no_block_has(
+        self, stock: Stock, deployment: Deployment, system: Actor
+    ) -> None:
+        stock.anvil.rpc.call("evm_setAutomine", [False], result=object)
+        intent = sign(deployment, stock.account["alice"], system)
+        assert advance(intent) == IntentState.BROADCAST
+        make_gate.hold(ScopeKind.TOKEN, deployment.token_id)
+
+        tasks.stop_intents()
+        stock.anvil.mine()
+        stock.anvil.finalize()
+
+        assert advance(intent) == IntentState.CANCELLED
+        assert stock.balance("alice") == 0
+
+    def test_raises_the_fees_of_a_cancellation_that_is_stuck(
+        self,
+        stock: Stock,
+        deployment: Deployment,
+        system: Actor,
+        settings: Settings,
+        tmp_path: Path,
+    ) -> None:
+        stock.anvil.rpc.call("evm_setAutomine", [False], result=object)
+        intent = sign(deployment, stock.account["alice"], system)
+        make_gate.hold(ScopeKind.TOKEN, deployment.token_id)
+        advance(intent)
+        settings.CLOCK_OFFSET_FILE = tmp_path / "offset"
+        microseconds = timedelta(minutes=4) // timedelta(microseconds=1)
+        settings.CLOCK_OFFSET_FILE.write_text(str(microseconds))
+
+        assert advance(intent) == IntentState.CANCEL_SENT
+
+        assert list(intent.attempts.values_list("cancels", flat=True)) == [False, True, True]
+        stock.anvil.mine()
+        stock.anvil.finalize()
+        assert advance(intent) == IntentState.CANCELLED
+
+    def test_cancels_what_those_who_asked_for_it_no_longer_want(
+        self,
+        stock: Stock,
+        deployment: Deployment,
+        system: Actor,
+        settings: Settings,
+    ) -> None:
+        intent = sign(deployment, stock.account["alice"], system)
+        settings.TRANSACTION_GUARDS = {"MINT": f"{__name__}.refuse"}
+
+        assert advance(intent) == IntentState.CANCEL_SENT
+
+        assert intent.cancel_reason == "Not bound."
+
+    def test_leaves_a_shut_out_one_to_a_later_round_without_a_key(
+        self,
+        stock: Stock,
+        deployment: Deployment,
+        system: Actor,
+        settings: Settings,
+    ) -> None:
+        intent = sign(deployment, stock.account["alice"], system)
+        make_gate.hold(ScopeKind.TOKEN, deployment.token_id)
+        settings.SIGNER_KEYS = {}
+
+        assert advance(intent) == IntentState.SIGNED
+
+        assert intent.attempts.count() == 1
+
+
+def refuse(_intent: TransactionIntent, _at: datetime) -> None:
+    raise WalletNotBound("Not bound.")
 
 
 class Told:
@@ -286,4 +364,5 @@ class TestRoles:
         assert set(ContractAct.objects.values_list("state", flat=True)) == {ActState.DONE}
         assert registry.signer_for(network, MINTER).address == successor
         chain = registry.reader_for(network)
-        assert chain.minters(stock.address, at=chain.final_block()) == [successor]
+        holders = chain.role_holders(stock.address, at=chain.final_block())
+        assert holders[MINTER] == [successor]

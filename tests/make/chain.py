@@ -23,6 +23,8 @@ from issuer.chain.request_ids import request_id_bytes32
 from issuer.chain.services._intents import GATES_NEEDED
 from issuer.chain.signing import LocalKeySigner, hash_of
 from issuer.chain.states import (
+    CANCELLING_STATES,
+    FAILED_STATES,
     MOVES_SUPPLY,
     PURPOSES,
     EventKind,
@@ -90,6 +92,7 @@ def snapshot(
     controlled: Mapping[str, int] | None = None,
     block_number: int | None = None,
     minters: Sequence[str] = (),
+    role_holders: Mapping[str, Sequence[str]] | None = None,
     taken_at: datetime = BEFORE,
     block_mined_at: datetime | None = None,
 ) -> SupplySnapshot:
@@ -103,6 +106,7 @@ def snapshot(
         ui_multiplier_base_units=ui_multiplier_base_units,
         controlled_base_units={holder: str(units) for holder, units in (controlled or {}).items()},
         minters=sorted(minters),
+        role_holders={role: sorted(holders) for role, holders in (role_holders or {}).items()},
         taken_at=taken_at,
     )
 
@@ -117,14 +121,16 @@ def event(
     transaction_hash: str | None = None,
     sender: str = "",
     block_number: int | None = None,
+    block_mined_at: datetime | None = None,
     seen_at: datetime = BEFORE,
 ) -> ChainEvent:
+    """Return a change of supply, by default in a block mined when it was seen."""
     return ChainEvent.objects.create(
         deployment=deployment_ or instruments.deployment(),
         kind=kind,
         block_number=next(_serial) if block_number is None else block_number,
         block_hash=hash_32(),
-        block_mined_at=seen_at,
+        block_mined_at=block_mined_at or seen_at,
         transaction_hash=transaction_hash or hash_32(),
         log_index=0,
         address=address or parties.evm_address(),
@@ -242,7 +248,9 @@ def intent(
             request_id=request_id,
             transaction_hash=tried.transaction_hash,
         )
-    if state in {IntentState.REVERTED, IntentState.DROPPED}:
+    if state in CANCELLING_STATES | {IntentState.CANCELLED}:
+        row.cancel_reason = "A gate was shut."
+    if state in FAILED_STATES:
         row.failure = "The chain did not carry it out."
     row.save()
     return row

@@ -6,6 +6,7 @@ from django.db.models import F, Q
 from issuer.chain.models._patterns import EVM_ADDRESS, HASH
 from issuer.chain.models._readings import ChainEvent
 from issuer.chain.states import (
+    CANCELLING_STATES,
     CONCERNS_NOBODY,
     FAILED_STATES,
     MOVES_SUPPLY,
@@ -18,6 +19,9 @@ from issuer.foundation.fields import BaseUnitsField, IdField
 from issuer.gate.models import GateState
 
 CARRIED_OUT = [IntentState.FINAL, IntentState.BOOKED]
+CANCELS = sorted(CANCELLING_STATES | {IntentState.CANCELLED})
+#: The Keccak-256 of no bytes at all, which is the calldata of what does nothing.
+HASH_OF_NOTHING = "0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
 
 
 class SignerAccount(models.Model):
@@ -75,7 +79,7 @@ class TransactionIntent(models.Model):
 
     Only `services` write `state`. `request_id` is what of the books it is for; where it moves the
     supply, it is on chain, too: that UUID in the low 16 bytes of a bytes32, which the contract
-    takes once.
+    takes once. `request_serial` is in the 16 bytes above: 0, unless somebody else used the id up.
     """
 
     id = IdField()
@@ -83,6 +87,9 @@ class TransactionIntent(models.Model):
     signer_account = models.ForeignKey(SignerAccount, models.PROTECT, related_name="intents")
     kind = models.CharField(max_length=32, choices=IntentKind)
     request_id = models.UUIDField()
+    request_serial = models.PositiveSmallIntegerField(
+        default=0, help_text="How often others had used the request's id up on chain before."
+    )
     account = models.CharField(
         max_length=64, blank=True, help_text="Whom it concerns: who receives, gives up or is named."
     )
@@ -103,6 +110,9 @@ class TransactionIntent(models.Model):
     )
     event = models.OneToOneField(
         ChainEvent, models.PROTECT, null=True, blank=True, related_name="intent"
+    )
+    cancel_reason = models.CharField(
+        max_length=500, blank=True, help_text="Why it may no longer go out, if it may not."
     )
     failure = models.CharField(max_length=500, blank=True)
     signed_at = models.DateTimeField()
@@ -153,6 +163,14 @@ class TransactionIntent(models.Model):
                 condition=Q(state__in=sorted(FAILED_STATES)) & ~Q(failure="")
                 | ~Q(state__in=sorted(FAILED_STATES)) & Q(failure=""),
             ),
+            models.CheckConstraint(
+                name="transaction_intent_cancelled_says_why",
+                condition=~Q(state__in=CANCELS) | ~Q(cancel_reason=""),
+            ),
+            models.CheckConstraint(
+                name="transaction_intent_cancelled_only_if_gated",
+                condition=Q(cancel_reason="") | ~Q(gate_needed=""),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -163,8 +181,9 @@ class TransactionIntent(models.Model):
 class TransactionAttempt(models.Model):
     """The exact signed bytes of a try at an intent: same nonce, same calldata; append-only.
 
-    The first is committed with the intent; later ones only raise the fees. PostgreSQL refuses
-    one of another calldata, or of an intent that has ended.
+    The first is committed with the intent; later ones only raise the fees. One that cancels has
+    the nonce, too, and does nothing. PostgreSQL refuses one of another calldata, of an intent that
+    has ended, and another try once there is one that cancels.
     """
 
     id = IdField()
@@ -172,6 +191,7 @@ class TransactionAttempt(models.Model):
     transaction_hash = models.CharField(max_length=66, unique=True)
     raw_transaction = models.BinaryField()
     calldata_hash = models.CharField(max_length=66)
+    cancels = models.BooleanField(default=False)
     max_fee_per_gas = BaseUnitsField(help_text="Wei.")
     max_priority_fee_per_gas = BaseUnitsField(help_text="Wei.")
     signed_at = models.DateTimeField()
@@ -184,6 +204,10 @@ class TransactionAttempt(models.Model):
             ),
             models.CheckConstraint(
                 name="transaction_attempt_pays_something", condition=Q(max_fee_per_gas__gt=0)
+            ),
+            models.CheckConstraint(
+                name="transaction_attempt_cancels_by_doing_nothing",
+                condition=Q(cancels=False) | Q(calldata_hash=HASH_OF_NOTHING),
             ),
         ]
 

@@ -10,22 +10,26 @@ from issuer.chain.services._acts import (
     sign_call,
 )
 from issuer.chain.services._intents import (
+    Guard,
     Prepared,
     broadcast,
     bump_fees,
-    observe,
+    cancel,
     prepare,
     record_booked,
     sign,
 )
+from issuer.chain.services._observing import observe
 from issuer.chain.services._scanning import note_trouble, scan_deployment
 from issuer.chain.services._signers import appoint_signer, retire_signer
 
 __all__ = [
+    "Guard",
     "Prepared",
     "appoint_signer",
     "broadcast",
     "bump_fees",
+    "cancel",
     "complete_act",
     "confirm_act",
     "decline_act",

@@ -6,11 +6,20 @@ from uuid import UUID
 
 from issuer.audit import services as audit
 from issuer.chain.models import ChainEvent, IntentTransition, TransactionIntent
-from issuer.chain.states import LIVE_STATES, EventKind, IntentKind, IntentState, IntentStep
+from issuer.chain.request_ids import request_of
+from issuer.chain.states import (
+    CANCELLING_STATES,
+    LIVE_STATES,
+    EventKind,
+    IntentKind,
+    IntentState,
+    IntentStep,
+)
 from issuer.foundation.actors import Actor
 from issuer.foundation.transactions import require_transaction
 
-UUID_BITS: Final = 128
+#: No column holds a higher serial, and no id of ours has one.
+SERIAL_MAX: Final = 2**15 - 1
 #: What of ours leaves which event.
 KINDS_OF: Final = {
     EventKind.MINT: [IntentKind.MINT],
@@ -66,6 +75,21 @@ def take(
     return intent
 
 
+def see_mined(
+    intent: TransactionIntent, *, actor: Actor, at: datetime, **block: Any
+) -> TransactionIntent:
+    """Record that a block has a locked intent, which may have outrun its cancellation."""
+    outran = intent.state in CANCELLING_STATES
+    step = IntentStep.OUTRUN_CANCEL if outran else IntentStep.SEE_MINED
+    return take(step, intent, actor=actor, at=at, **block)
+
+
+def lose_block(intent: TransactionIntent, *, actor: Actor, at: datetime) -> TransactionIntent:
+    """Record that the block of a locked intent is no more; what was being cancelled still is."""
+    step = IntentStep.RESUME_CANCEL if intent.cancel_reason else IntentStep.LOSE_BLOCK
+    return take(step, intent, actor=actor, at=at)
+
+
 def finalize_by(event: ChainEvent, *, actor: Actor, at: datetime) -> None:
     """Make the intent that explains `event`, which has a request id, final; if there is one.
 
@@ -73,15 +97,16 @@ def finalize_by(event: ChainEvent, *, actor: Actor, at: datetime) -> None:
     under another signature is not ours, and stays unexplained.
     """
     require_transaction()
-    number = int(event.request_id, 16)
-    if number.bit_length() > UUID_BITS:
+    request_id, serial = request_of(event.request_id)
+    if serial > SERIAL_MAX:
         return
     intent = (
         TransactionIntent.objects.select_for_update(of=("self",))
         .filter(
             deployment=event.deployment,
             kind__in=KINDS_OF[EventKind(event.kind)],
-            request_id=UUID(int=number),
+            request_id=request_id,
+            request_serial=serial,
             account=event.address,
             base_units=event.base_units,
             state__in=LIVE_STATES,
@@ -93,5 +118,5 @@ def finalize_by(event: ChainEvent, *, actor: Actor, at: datetime) -> None:
         return
     block: dict[str, Any] = {"block_number": event.block_number, "block_hash": event.block_hash}
     if intent.state != IntentState.MINED:
-        take(IntentStep.SEE_MINED, intent, actor=actor, at=at, **block)
+        see_mined(intent, actor=actor, at=at, **block)
     take(IntentStep.FINALIZE, intent, actor=actor, at=at, event=event, **block)

@@ -32,6 +32,7 @@ _STEPS: Final[Mapping[str, str]] = {
     IssuanceStep.SIGN_MINT.name: "Mint signed",
     IssuanceStep.REVERT_MINT.name: "Mint reverted, approved again",
     IssuanceStep.DROP_MINT.name: "Mint dropped, approved again",
+    IssuanceStep.CANCEL_MINT.name: "Mint cancelled, approved again",
     IssuanceStep.COMPLETE.name: "Completed",
     IssuanceStep.REJECT.name: "Rejected",
     IssuanceStep.CANCEL.name: "Cancelled",
@@ -176,11 +177,12 @@ def moments_of_chain(request_ids: Iterable[UUID], what: str) -> Iterator[Moment]
     for intent in intents:
         nonce = {"nonce": str(intent.nonce)}
         for number, attempt in enumerate(intent.attempts.all()):
-            again = f"{what} signed again with higher fees"
+            again = f"{what} signed again with higher fees" if number else None
+            cancelled = f"Cancellation of the {noun} signed" if attempt.cancels else None
             yield Moment(
                 attempt.signed_at,
                 "chain",
-                again if number else f"Exact bytes of the {noun} kept",
+                cancelled or again or f"Exact bytes of the {noun} kept",
                 "",
                 evidence={"transaction": attempt.transaction_hash} | nonce,
             )

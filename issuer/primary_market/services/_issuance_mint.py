@@ -69,6 +69,9 @@ def sign_mint(
 def record_failed_mint(request_id: UUID, *, actor: Actor, at: datetime) -> IssuanceRequest:
     """Take a request back to approved after its mint has certainly failed; its shares stay held.
 
+    The nonce of that mint is used up in a final block, so what was signed never happens; the next
+    is signed once everything that is checked at a signature holds again.
+
     Raises:
         IllegalTransition: if the request is not minting.
         MintNotFailed: if the chain may still carry the mint out, or has.
@@ -81,6 +84,8 @@ def record_failed_mint(request_id: UUID, *, actor: Actor, at: datetime) -> Issua
             step = IssuanceStep.REVERT_MINT
         case IntentState.DROPPED:
             step = IssuanceStep.DROP_MINT
+        case IntentState.CANCELLED:
+            step = IssuanceStep.CANCEL_MINT
         case _:
             raise errors.MintNotFailed(f"{intent} has not failed: {intent.get_state_display()}.")
     return take(step, request, actor=actor, at=at, reason=intent.failure, mint_intent=None)

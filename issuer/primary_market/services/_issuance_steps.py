@@ -20,6 +20,7 @@ EVENTS: Final[Mapping[IssuanceStep, str]] = {
     IssuanceStep.SIGN_MINT: "issuance.mint_signed",
     IssuanceStep.REVERT_MINT: "issuance.mint_reverted",
     IssuanceStep.DROP_MINT: "issuance.mint_dropped",
+    IssuanceStep.CANCEL_MINT: "issuance.mint_cancelled",
     IssuanceStep.COMPLETE: "issuance.completed",
     IssuanceStep.REJECT: "issuance.rejected",
     IssuanceStep.CANCEL: "issuance.cancelled",
