@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import httpx
 import msgspec
@@ -14,6 +14,9 @@ from issuer.chain.errors import ChainUnavailable, NodeRefused
 
 TIMEOUT_SECONDS: Final = 10
 NULL: Final = b"null"
+#: Shorter parts of a node's address are no keys: mainnet, v2, the name of a vendor.
+SECRET_LENGTH_MIN: Final = 12
+_REDACTED: Final = "[redacted]"
 
 Result = TypeVar("Result")
 
@@ -54,11 +57,20 @@ class _Answer(msgspec.Struct):
 
 
 class HttpJsonRpc:
-    """A `JsonRpc` over HTTP. Nodes' addresses carry keys, so messages name the host alone."""
+    """A `JsonRpc` over HTTP.
+
+    Nodes' addresses carry keys, so messages name the host alone; and what a node says is rid of
+    them before anybody reads it, for some repeat the address they were asked at.
+    """
 
     def __init__(self, url: str, *, timeout_seconds: int = TIMEOUT_SECONDS) -> None:
         self._url = url
-        self._host = urlsplit(url).hostname or "?"
+        parts = urlsplit(url)
+        self._secrets = _secrets_of(parts)
+        self._host = parts.hostname or "?"
+        for label in self._host.split("."):
+            if label in self._secrets:
+                self._host = self._host.replace(label, _REDACTED)
         self._client = httpx.Client(timeout=timeout_seconds)
         self._ids = itertools.count(1)
 
@@ -112,7 +124,10 @@ class HttpJsonRpc:
             raise ChainUnavailable(f"{self._host} did not answer: {problem}.") from None
         if response.status_code != httpx.codes.OK:
             raise ChainUnavailable(f"{self._host} answered HTTP {response.status_code}.")
-        return response.content
+        content = response.content
+        for secret in self._secrets:
+            content = content.replace(secret.encode(), _REDACTED.encode())
+        return content
 
     def _decode(self, content: bytes, shape: type[Result]) -> Result:
         try:
@@ -138,6 +153,17 @@ class HttpJsonRpc:
         except msgspec.MsgspecError as exc:
             detail = f"{self._host} answered {asked.method} in another form: {exc}."
             raise ChainUnavailable(detail) from exc
+
+
+def _secrets_of(parts: SplitResult) -> list[str]:
+    """Return what in a node's address may be a key, the longest first."""
+    named = [value for _, value in parse_qsl(parts.query)]
+    where = [*parts.path.split("/"), *parts.netloc.rpartition("@")[0].split(":"), *named]
+    keys = {part for part in where if len(part) >= SECRET_LENGTH_MIN}
+    # A label of the host is one where a vendor gives each customer a name that is their key.
+    labels = (parts.hostname or "").split(".")
+    keys |= {label for label in labels if len(label) >= 2 * SECRET_LENGTH_MIN}
+    return sorted(keys, key=lambda key: (-len(key), key))
 
 
 class FirstThatAnswers:

@@ -378,12 +378,16 @@ class TestReserves:
         assert account["account"] == market.account.reference[-4:]
 
     def test_what_is_not_known_is_null_and_says_why(self, market: Market, anybody: Partner) -> None:
-        chain.trouble(market.deployment.network)
+        trouble = chain.trouble(market.deployment.network, reason="No key s3cret at this node.")
 
-        shown = anybody.get(f"reserves/{market.token.symbol}").json()
+        answer = anybody.get(f"reserves/{market.token.symbol}")
 
+        shown = answer.json()
         assert shown["status"] == "UNKNOWN"
-        assert len(shown["reasons"]) == 1
+        since = f"{trouble.since:%Y-%m-%d %H:%M:%S}Z"
+        name = market.deployment.network.name
+        assert shown["reasons"] == [f"{name} has not been read with confidence since {since}."]
+        assert "s3cret" not in answer.content.decode()
         nulls = ("held", "owed", "owed_on_tokens", "surplus", "ratio_bps", "headroom", "reserved")
         assert {shown[name] for name in nulls} == {None}
 

@@ -183,7 +183,7 @@ class TestUnknown:
         self, silence: str, world: make.World, at: datetime
     ) -> None:
         if silence == "trouble":
-            chain.trouble(world.deployment.network, reason="Two nodes disagree.", since=at)
+            chain.trouble(world.deployment.network, reason="No key s3cret here.", since=at)
         else:
             at += timedelta(hours=1)
 
@@ -196,6 +196,7 @@ class TestUnknown:
         assert token["settledShares"] == "602"
         assert content["chains"][0]["height"] is None
         assert content["chains"][0]["reason"] == token["supply"][0]["reason"]
+        assert "s3cret" not in str(content)
 
     def test_may_be_published_and_extends_nothing(self, world: make.World, at: datetime) -> None:
         first = make.published(world, at=at)

@@ -54,7 +54,7 @@ class TestPage:
         page = text_of_token(token)
 
         assert "bo-panel bo-alarm" in page
-        assert f"{deployment.network.name} cannot be read" in page
+        assert f"{deployment.network.name} has not been read" in page
         assert "not known" in page
 
     def test_says_since_when_it_is_short(self, at: datetime) -> None:

@@ -119,6 +119,34 @@ class TestCall:
 
         assert "secret" not in refusal.value.detail
 
+    def test_is_rid_of_the_key_that_a_node_repeats(self, node: Node, rpc: HttpJsonRpc) -> None:
+        error = {"code": -32005, "message": f"Over the limit of {node.url}?q", "data": node.url}
+        node.answer = lambda asked: (
+            200,
+            json.dumps({"jsonrpc": "2.0", "id": asked["id"], "error": error}).encode(),
+        )
+
+        with pytest.raises(NodeRefused) as refusal:
+            rpc.call("eth_chainId", [], result=str)
+
+        assert "/[redacted]?q" in refusal.value.detail
+        assert "secret" not in refusal.value.message + refusal.value.data
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "http://user:s3cret-of-the-desk@127.0.0.1:9/",
+            "http://127.0.0.1:9/v3/s3cret-of-the-desk",
+            "http://127.0.0.1:9/?chain=1&apikey=s3cret-of-the-desk",
+            "http://s3cret-of-the-desk-as-a-label.invalid:9/",
+        ],
+    )
+    def test_names_no_key_wherever_the_address_has_it(self, address: str) -> None:
+        with pytest.raises(ChainUnavailable) as refusal:
+            HttpJsonRpc(address, timeout_seconds=1).call("eth_chainId", [], result=str)
+
+        assert "s3cret" not in refusal.value.detail
+
     def test_does_not_wait_for_ever(self, node: Node, rpc: HttpJsonRpc) -> None:
         waited = threading.Event()
 

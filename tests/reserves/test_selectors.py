@@ -243,7 +243,7 @@ class TestUnknown:
         ("happen", "side", "reason"),
         [
             pytest.param(
-                a_network_in_trouble, "owed", "{network} cannot be read: The node", id="trouble"
+                a_network_in_trouble, "owed", "{network} has not been read with confidence since", id="trouble"
             ),
             pytest.param(
                 a_multiplier_that_differs,

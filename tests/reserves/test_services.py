@@ -95,7 +95,7 @@ class TestHoldShares:
         with pytest.raises(errors.CoverUnknown) as refusal:
             hold(backed, Decimal("1e-18"), actor=staff, at=at)
 
-        assert "cannot be read" in refusal.value.facts["reasons"]
+        assert "has not been read" in refusal.value.facts["reasons"]
         assert not ShareHold.objects.exists()
 
     def test_refuses_while_a_gate_is_shut(

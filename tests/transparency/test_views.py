@@ -97,12 +97,14 @@ class TestReserves:
         self, client: Client, at: datetime
     ) -> None:
         token, deployment, _ = reserves.backed_token(at=at)
-        chain.trouble(deployment.network, reason="The node did not answer.")
+        chain.trouble(deployment.network, reason="It said: no such key s3cret.", since=at)
 
         page = text_of(client)
 
         assert f"<strong>It is not known whether {token.symbol} is covered</strong>" in page
-        assert f"{deployment.network.name} cannot be read: The node did not answer." in page
+        since = "2026-11-20 15:00:00Z"
+        assert f"{deployment.network.name} has not been read with confidence since {since}." in page
+        assert "s3cret" not in page
         assert 'data-label="Shares held"' not in page
 
     @pytest.mark.parametrize(

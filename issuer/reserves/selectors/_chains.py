@@ -37,7 +37,7 @@ class _ChainRows:
 
     snapshots: Mapping[UUID, SupplySnapshot]
     multipliers: Mapping[UUID, Sequence[Multiplier]]
-    troubles: Mapping[UUID, str]
+    troubles: Mapping[UUID, datetime]
     controlled: Mapping[tuple[UUID, str], ControlledAddress]
     unbooked: Mapping[UUID, Sequence[TransactionIntent]]
 
@@ -97,7 +97,7 @@ def _chain_rows(tokens: Sequence[Token], at: datetime) -> _ChainRows:
     return _ChainRows(
         snapshots={snapshot.deployment_id: snapshot for snapshot in snapshots},
         multipliers=_grouped(multipliers, lambda multiplier: multiplier.deployment_id),
-        troubles=dict(troubles.order_by().values_list("network_id", "reason")),
+        troubles=dict(troubles.order_by().values_list("network_id", "since")),
         controlled={
             (controlled.network_id, controlled.address): controlled
             for controlled in ControlledAddress.objects.exclude(role=_STILL_OWED)
@@ -141,13 +141,15 @@ def _reason(
     deployment: Deployment,
     snapshot: SupplySnapshot | None,
     multipliers: Sequence[Multiplier],
-    troubles: Mapping[UUID, str],
+    troubles: Mapping[UUID, datetime],
     at: datetime,
 ) -> str | None:
     """Return why the supply of a deployment is not known, if so."""
     network = deployment.network
     if network.pk in troubles:
-        return f"{network.name} cannot be read: {troubles[network.pk]}"
+        # The public reads this, so what the node said stays with staff, in the trouble itself.
+        since = f"{troubles[network.pk]:%Y-%m-%d %H:%M:%S}Z"
+        return f"{network.name} has not been read with confidence since {since}."
     if snapshot is None:
         return f"{deployment} has not been read yet."
     age_max = timedelta(seconds=network.final_age_max_seconds)
