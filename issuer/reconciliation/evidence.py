@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from issuer.chain.models import ChainEvent, SignerAccount, SupplySnapshot
+from issuer.chain.states import SignerPurpose
 from issuer.custody.models import CustodyAccount, SettlementInstruction
 from issuer.gate.models import Hold
 from issuer.instruments import chart
@@ -26,12 +27,16 @@ _LEG_OF: Final[Mapping[BreakCode, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Minter:
-    """An address that may mint and should not; the account of ours that it is or was, if any."""
+class Holder:
+    """An address that holds a role and should not; the account of ours that it is or was, if any.
+
+    `snapshots` are of the newest block of each contract, each with whether it still holds it.
+    """
 
     address: str
+    purpose: SignerPurpose
     signer: SignerAccount | None
-    snapshots: Sequence[SupplySnapshot]
+    snapshots: Sequence[tuple[SupplySnapshot, bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class Evidence:
     """
 
     mints: Sequence[ChainEvent]
-    minter: Minter | None
+    holder: Holder | None
     instruction: SettlementInstruction | None
     lines: Sequence[Line]
     accounts: Sequence[Account]
@@ -63,7 +68,7 @@ def evidence_of(found: Break) -> Evidence:
     codes = _codes(found.token, leg, custody)
     return Evidence(
         mints=_mints(found, code),
-        minter=_minter(found) if code == BreakCode.CHN_UNK else None,
+        holder=_holder(found) if code == BreakCode.CHN_UNK else None,
         instruction=_instruction(found) if code == BreakCode.SET_FAIL else None,
         lines=list(lines.prefetch_related("items").order_by("position")),
         accounts=list(Account.objects.filter(code__in=codes).order_by("code")),
@@ -87,9 +92,10 @@ def _mints(found: Break, code: BreakCode) -> Sequence[ChainEvent]:
     return list(events.select_related("deployment__network"))
 
 
-def _minter(found: Break) -> Minter:
-    """Return who may mint, with the newest block of each contract that says so."""
-    caip2, _, address = found.subject.rpartition(":")
+def _holder(found: Break) -> Holder:
+    """Return who holds a role, with the newest block of each contract."""
+    named, _, address = found.subject.rpartition(":")
+    caip2, _, purpose = named.rpartition(":")
     signers = SignerAccount.objects.filter(network__caip2=caip2, address=address)
     snapshots = (
         SupplySnapshot.objects.filter(
@@ -99,7 +105,8 @@ def _minter(found: Break) -> Minter:
         .order_by("deployment_id", "-block_number")
         .distinct("deployment_id")
     )
-    return Minter(address, signers.first(), list(snapshots))
+    read = [(snapshot, address in snapshot.holders.get(purpose, ())) for snapshot in snapshots]
+    return Holder(address, SignerPurpose(purpose), signers.first(), read)
 
 
 def _instruction(found: Break) -> SettlementInstruction | None:

@@ -1,17 +1,18 @@
 """Which differences a token's three legs show, and how grave each is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
-from uuid import UUID
 
 from issuer.chain.models import ChainEvent
+from issuer.chain.states import SignerPurpose
 from issuer.custody.models import Purpose
 from issuer.custody.states import InstructionState
 from issuer.foundation import quantities
 from issuer.reconciliation.legs import SHARES, TOKENS, FoundToken
 from issuer.reconciliation.states import BreakCode, Severity
+from issuer.reconciliation.trust import Trust, Untrusted
 from issuer.reserves.cover import CoverStatus
 
 #: Breaks that no later run clears: two persons have to agree that they are over.
@@ -23,6 +24,10 @@ CLOSED_BY_PERSONS_ONLY: Final = frozenset(
         BreakCode.BAK_SHORT,
         BreakCode.CUS_SHORT,
     }
+)
+#: The roles that create what we owe: tokens, others who may, and shares per token.
+_MAKES_CLAIMS: Final = frozenset(
+    {SignerPurpose.MINTER, SignerPurpose.ADMIN, SignerPurpose.MULTIPLIER}
 )
 #: NUMERIC(38, 18) has so many digits before the point.
 _COUNTED_MAX: Final = Decimal(10) ** (quantities.DIGITS - quantities.SCALE)
@@ -40,15 +45,12 @@ class Finding:
     unit: str = ""
 
 
-def findings_of(found: FoundToken, *, minters: Mapping[UUID, str]) -> list[Finding]:
-    """Return every difference that the legs of a token show.
-
-    `minters` is the one address that may mint on each network; a network without one has none.
-    """
+def findings_of(found: FoundToken, *, trust: Trust) -> list[Finding]:
+    """Return every difference that the legs of a token show, and whom it should not trust."""
     return [
         *_of_sources(found),
         *_of_mints(found),
-        *_of_minters(found, minters),
+        *_of_roles(found, trust),
         *_of_supply(found),
         *_of_custody(found),
         *_of_instructions(found),
@@ -102,24 +104,31 @@ def _of_mints(found: FoundToken) -> Iterator[Finding]:
         )
 
 
-def _of_minters(found: FoundToken, minters: Mapping[UUID, str]) -> Iterator[Finding]:
-    """Name who may mint and should not, as of the newest block that was read.
-
-    That is anybody beside the signer in use: one of ours that was retired, too, until the chain
-    has forgotten it, and the one in use, once it has minted what nobody approved.
-    """
-    for one in found.figures.deployments:
-        network = one.deployment.network
-        if one.snapshot is None:
+def _of_roles(found: FoundToken, trust: Trust) -> Iterator[Finding]:
+    """Name who holds a role and should not, as of the newest block that was read."""
+    for figures in found.figures.deployments:
+        if figures.snapshot is None:
             continue
-        for address in one.snapshot.minters:
-            if address != minters.get(network.pk):
-                yield Finding(
-                    BreakCode.CHN_UNK,
-                    Severity.CRITICAL,
-                    f"{address} may mint on {network}, and is no signer that we trust.",
-                    subject=f"{network.caip2}:{address}",
-                )
+        for one in trust.untrusted(figures.snapshot, figures.deployment.network):
+            why = "may have minted past the books" if one.suspected else "is no signer of ours"
+            yield Finding(
+                BreakCode.CHN_UNK,
+                _severity_of(one),
+                f"{one.address} is {one.purpose.label.lower()} on {one.network}, and {why}.",
+                subject=one.subject,
+            )
+
+
+def _severity_of(one: Untrusted) -> Severity:
+    """Return how grave it is that somebody holds a role.
+
+    A stranger in any is as grave as it gets: only an admin lets anybody in, so somebody commands
+    one. An account that signed for us before and was replaced is, where its role makes no tokens
+    and changes no terms, until the chain has forgotten it.
+    """
+    if one.purpose in _MAKES_CLAIMS or one.suspected or not one.served:
+        return Severity.CRITICAL
+    return Severity.HIGH
 
 
 def _of_supply(found: FoundToken) -> Iterator[Finding]:
@@ -162,7 +171,7 @@ def _of_instructions(found: FoundToken) -> Iterator[Finding]:
                 f"{one.get_direction_display()} of shares at {one.account.custodian} that was due "
                 f"on {one.settlement_date} has failed.",
                 subject=str(one.pk),
-                quantity=one.quantity,
+                quantity=figures.shares_of(one),
                 unit=SHARES,
             )
 

@@ -7,7 +7,7 @@ from typing import Final
 from issuer.gate.models import Cause, GateState, ScopeKind
 from issuer.gate.services import NewHold
 from issuer.reconciliation.models import Break
-from issuer.reconciliation.states import BreakCode
+from issuer.reconciliation.states import BreakCode, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,11 @@ GATE_EFFECTS: Final[Mapping[BreakCode, GateEffect]] = {
 
 
 def hold_for(row: Break) -> NewHold | None:
-    """Return the hold that a break places when it opens, if its code places one."""
+    """Return the hold that a break places when it opens, if its code and severity place one."""
     code = BreakCode(row.code)
     shut = GATE_EFFECTS.get(code)
-    if shut is None:
+    # A replaced signer of ours, in a role that makes no claims, is worked on like the other codes.
+    if shut is None or (code == BreakCode.CHN_UNK and row.severity != Severity.CRITICAL):
         return None
     of_program = shut.kind == ScopeKind.PROGRAM
     label = f"{code.label[0].lower()}{code.label[1:]}"

@@ -13,6 +13,7 @@ from issuer.gate.models import RESUMED_BY_PERSONS, GateState, Hold, Scope, Scope
 from issuer.gate.services import RESUME
 from issuer.people.actors import names_of
 from issuer.reconciliation import selectors
+from issuer.reconciliation.clean import what_is_unclean
 from issuer.reconciliation.models import Break
 
 
@@ -88,7 +89,7 @@ def in_the_way(scope: Scope) -> list[str]:
     if not any(hold.cause in RESUMED_BY_PERSONS for hold in holds):
         return []
     runs = selectors.newest_runs(selectors.programs_under(scope))
-    return selectors.what_is_unclean(scope, runs, since=holds[-1].placed_at)
+    return what_is_unclean(scope, runs, since=holds[-1].placed_at)
 
 
 def _key(scope: Scope) -> gates.ScopeKey:

@@ -2,14 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from django.db.models import (
     Case,
-    CharField,
-    Exists,
     IntegerField,
     OuterRef,
     Q,
@@ -18,20 +15,17 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Cast, Concat
 
-from issuer.chain.models import ChainEvent, SignerAccount
-from issuer.chain.states import EventKind, IntentState, SignerPurpose
+from issuer.chain.models import ChainEvent
+from issuer.chain.states import EventKind, IntentState
 from issuer.custody.states import InstructionState
-from issuer.foundation.canonical import timestamp
 from issuer.gate.models import Scope, ScopeKind
 from issuer.instruments.models import Token
 from issuer.parties.models import Program
 from issuer.primary_market.models import IssuanceRequest, RedemptionRequest
 from issuer.primary_market.states import IssuanceState
-from issuer.reconciliation.models import Break, Line, Run, TokenResult
+from issuer.reconciliation.models import Break, Line, Run
 from issuer.reconciliation.states import BreakCode, BreakState, Severity
-from issuer.reserves.cover import CoverStatus
 
 #: For ordering: the gravest first.
 BY_SEVERITY: Final = Case(
@@ -51,9 +45,6 @@ _SHOWN_BY: Final[Mapping[BreakCode, str]] = {
 }
 #: The books are always known: whatever no line shows, any run can tell to be gone.
 _ALWAYS_KNOWN: Final = "A9"
-#: While a break of these is open, nothing goes on.
-_GRAVE: Final = (Severity.CRITICAL, Severity.HIGH)
-_ENOUGH: Final = (CoverStatus.COVERED, CoverStatus.IN_TRANSIT)
 
 
 def newest_run(program: Program) -> Run | None:
@@ -85,28 +76,6 @@ def programs_under(scope: Scope) -> set[UUID]:
     """Return the programs whose tokens a gate shuts; that of a program, if it has none, too."""
     programs = set(tokens_under(scope).order_by().values_list("program_id", flat=True))
     return programs | ({scope.subject_id} if scope.kind == ScopeKind.PROGRAM else set())
-
-
-def what_is_unclean(scope: Scope, runs: Sequence[Run], *, since: datetime) -> list[str]:
-    """Return why nothing may go on under a gate after the newest `runs` of its programs.
-
-    Empty if each is as of after `since`, finds every token covered, if only with shares in
-    transit, no break of the tokens is open that is critical or high, and no mint past the books
-    waits to be found.
-    """
-    tokens = list(tokens_under(scope))
-    late = [run for run in runs if run.as_of <= since]
-    unclean = [f"{run.program} was not reconciled since {timestamp(since)}." for run in late]
-    results = TokenResult.objects.filter(run__in=runs, token__in=tokens)
-    statuses = dict(results.order_by().values_list("token_id", "status"))
-    for token in tokens:
-        status = CoverStatus(statuses.get(token.pk, CoverStatus.UNKNOWN))
-        if status not in _ENOUGH:
-            unclean.append(f"{token.symbol} is {status.label.lower()}.")
-    alarmed = programs_alarmed().filter(pk__in=[run.program_id for run in runs])
-    unclean += [f"{program} has a mint that nobody approved." for program in alarmed]
-    grave = open_breaks().filter(token__in=tokens, severity__in=_GRAVE)
-    return unclean + [f"{found} is open." for found in grave]
 
 
 def lines_of(run: Run) -> QuerySet[Line]:
@@ -199,22 +168,6 @@ def burned_not_delivered(tokens: Sequence[Token]) -> QuerySet[RedemptionRequest]
     )
 
 
-def trusted_minters() -> Mapping[UUID, str]:
-    """Return the address that mints for us on each network, by the network's id.
-
-    One that has signed a mint which nobody approved is not trusted again, though it be in use: its
-    key is in other hands, too.
-    """
-    accounts = SignerAccount.objects.filter(purpose=SignerPurpose.MINTER, retired_at=None)
-    stolen = ChainEvent.objects.filter(
-        kind=EventKind.MINT,
-        intent=None,
-        sender=OuterRef("address"),
-    )
-    trusted = accounts.exclude(Exists(stolen)).order_by()
-    return dict(trusted.values_list("network_id", "address"))
-
-
 def unmatched_mints(tokens: Sequence[Token]) -> QuerySet[ChainEvent]:
     """Return the final mints of `tokens` that no intent of ours explains."""
     return (
@@ -222,18 +175,6 @@ def unmatched_mints(tokens: Sequence[Token]) -> QuerySet[ChainEvent]:
         .select_related("deployment__network")
         .order_by("block_number", "log_index")
     )
-
-
-def programs_alarmed() -> QuerySet[Program]:
-    """Return the programs with a final mint that nobody approved and no run has found yet."""
-    subject = Concat("transaction_hash", Value("#"), Cast("log_index", CharField()))
-    found = Break.objects.filter(
-        token=OuterRef("deployment__token"), code=BreakCode.UNA_MINT, subject=OuterRef("named")
-    )
-    news = ChainEvent.objects.filter(
-        deployment__token__program=OuterRef("pk"), kind=EventKind.MINT, intent=None
-    ).annotate(named=subject)
-    return Program.objects.filter(Exists(news.exclude(Exists(found)))).order_by("pk")
 
 
 def closed_mints(tokens: Sequence[Token]) -> set[tuple[UUID, str]]:

@@ -19,7 +19,7 @@ class BreakCode(models.TextChoices):
     CUS_LONG = "CUS-LONG", "The custodian holds more than the books say"
     SRC_STALE = "SRC-STALE", "A custodian's statement is missing or old"
     CHN_SRC = "CHN-SRC", "A chain cannot be read with confidence"
-    CHN_UNK = "CHN-UNK", "Somebody may mint whom we do not trust"
+    CHN_UNK = "CHN-UNK", "Somebody holds a role whom we do not trust"
     SET_FAIL = "SET-FAIL", "Shares did not settle on their date"
 
 

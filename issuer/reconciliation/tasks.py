@@ -7,7 +7,8 @@ from celery import shared_task
 
 from issuer.foundation import actors, clock
 from issuer.parties.models import Program
-from issuer.reconciliation import selectors, services
+from issuer.reconciliation import services
+from issuer.reconciliation.alarms import programs_alarmed
 from issuer.reconciliation.errors import RunOutdated, RunUnderWay
 
 logger = structlog.get_logger(__name__)
@@ -22,8 +23,8 @@ def reconcile_programs() -> None:
 
 @shared_task(ignore_result=True, expires=60)
 def reconcile_alarmed() -> None:
-    """Reconcile at once where somebody minted past the books: a thief does not keep our hours."""
-    for program_id in selectors.programs_alarmed().values_list("pk", flat=True):
+    """Reconcile at once where somebody minted past the books, or could: a thief keeps no hours."""
+    for program_id in programs_alarmed().values_list("pk", flat=True):
         reconcile_program.apply_async(kwargs={"program_id": str(program_id)}, expires=60)
 
 

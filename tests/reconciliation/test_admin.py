@@ -236,7 +236,7 @@ class TestBreaks:
         assert "What it shut" in page
         assert event.transaction_hash in self.page(auditor, Break.objects.get(code="SUP-OVER"))
 
-    def test_have_who_may_mint_in_place(self, now: datetime) -> None:
+    def test_have_who_holds_a_role_in_place(self, now: datetime) -> None:
         auditor = logged_in(people.user(Role.AUDITOR))
         token, deployment, _ = reserves.backed_token(Decimal(1000), at=now)
         stranger = parties.evm_address()
@@ -246,7 +246,8 @@ class TestBreaks:
         page = self.page(auditor, Break.objects.get())
 
         assert "is no account of ours" in page
-        assert "May mint" in page
+        assert "Who is minter" in page
+        assert "Has the role" in page
 
     @pytest.mark.parametrize("code", BreakCode)
     def test_have_a_page_whatever_they_are(self, code: BreakCode, now: datetime) -> None:
@@ -258,7 +259,7 @@ class TestBreaks:
         )
         subjects = {
             BreakCode.SET_FAIL: str(instruction.pk),
-            BreakCode.CHN_UNK: f"eip155:1:{parties.evm_address()}",
+            BreakCode.CHN_UNK: f"eip155:1:ADMIN:{parties.evm_address()}",
         }
         Break.objects.filter(pk=found.pk).update(subject=subjects.get(code, ""))
 

@@ -9,6 +9,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from issuer.chain import services as chain_services
+from issuer.chain.states import SignerPurpose
 from issuer.custody import services as custody_services
 from issuer.events.models import Event
 from issuer.foundation.actors import Actor
@@ -159,7 +161,7 @@ def hold_of(found: Break, *, at: datetime) -> Hold:
     return gate.place_holds([hold], actor=people.staff_actor(Role.APPROVER), at=at)[0]
 
 
-class TestWhoMayMint:
+class TestWhoMayAct:
     def test_is_the_signer_in_use_and_nobody_else(self, at: datetime) -> None:
         token, deployment, _ = reserves.backed_token(Decimal(1000), at=at)
         signer = chain.signer_account(deployment.network)
@@ -170,7 +172,9 @@ class TestWhoMayMint:
 
         found = Break.objects.get()
         assert (found.code, found.severity) == (BreakCode.CHN_UNK, Severity.CRITICAL)
-        assert found.subject == f"{deployment.network.caip2}:{stranger}"
+        assert found.subject == f"{deployment.network.caip2}:MINTER:{stranger}"
+        network = deployment.network
+        assert found.detail == f"{stranger} is minter on {network}, and is no signer of ours."
         assert in_force() == [("PROGRAM", "HALTED", "BREAK")]
 
     def test_is_nobody_where_no_signer_is_appointed(self, at: datetime) -> None:
@@ -194,6 +198,50 @@ class TestWhoMayMint:
         codes = Break.objects.order_by("code").values_list("code", flat=True)
         assert list(codes) == [BreakCode.CHN_UNK, BreakCode.UNA_MINT]
 
+    @pytest.mark.parametrize("purpose", [each for each in SignerPurpose if each != "MINTER"])
+    def test_is_no_stranger_in_any_role(self, purpose: SignerPurpose, at: datetime) -> None:
+        token, deployment, _ = reserves.backed_token(Decimal(1000), at=at)
+        signer = chain.signer_account(deployment.network, purpose)
+        stranger = parties.evm_address()
+        holders = {purpose.value: [signer.address, stranger]}
+        chain.snapshot(deployment, role_holders=holders, taken_at=at)
+
+        reconciliation.run(token.program, at=at)
+
+        found = Break.objects.get()
+        assert (found.code, found.severity) == (BreakCode.CHN_UNK, Severity.CRITICAL)
+        assert found.subject == f"{deployment.network.caip2}:{purpose.value}:{stranger}"
+        assert in_force() == [("PROGRAM", "HALTED", "BREAK")]
+
+    @pytest.mark.parametrize(
+        ("purpose", "severity", "shut"),
+        [
+            (SignerPurpose.MINTER, "CRITICAL", 1),
+            (SignerPurpose.ADMIN, "CRITICAL", 1),
+            (SignerPurpose.MULTIPLIER, "CRITICAL", 1),
+            (SignerPurpose.BURNER, "HIGH", 0),
+            (SignerPurpose.PAUSER, "HIGH", 0),
+            (SignerPurpose.SEIZER, "HIGH", 0),
+        ],
+    )
+    def test_is_no_signer_of_ours_that_was_retired(
+        self, purpose: SignerPurpose, severity: str, shut: int, system: Actor, at: datetime
+    ) -> None:
+        token, deployment, _ = reserves.backed_token(Decimal(1000), at=at)
+        retired = chain.signer_account(deployment.network, purpose)
+        chain_services.retire_signer(
+            network=deployment.network, purpose=purpose, reason="Replaced.", actor=system, at=at
+        )
+        holders = {purpose.value: [retired.address]}
+        of_minters = holders.pop("MINTER", [])
+        chain.snapshot(deployment, minters=of_minters, role_holders=holders, taken_at=at)
+
+        reconciliation.run(token.program, at=at)
+
+        found = Break.objects.get()
+        assert (found.code, found.severity) == (BreakCode.CHN_UNK, severity)
+        assert len(in_force()) == shut
+
     def test_is_known_again_once_the_chain_has_forgotten_the_stranger(self, at: datetime) -> None:
         token, deployment, _ = reserves.backed_token(Decimal(1000), at=at)
         signer = chain.signer_account(deployment.network)
@@ -214,7 +262,9 @@ class TestSharesThatFailToSettle:
     def test_are_a_break_of_their_own_until_they_settle(self, system: Actor, at: datetime) -> None:
         token, _, account = reserves.backed_token(Decimal(10), at=at - timedelta(days=2))
         instruction = custody.instruction(account, at=at - timedelta(days=2))
-        custody_services.fail_instruction(instruction.pk, actor=system, at=at)
+        custody_services.fail_instruction(
+            instruction.pk, reason="It did not come.", actor=system, at=at
+        )
 
         reconciliation.run(token.program, at=at)
 
@@ -251,5 +301,6 @@ class TestWhatOthersAreTold:
             "quantity": "",
             "unit": "",
             "subject": deployment.network.caip2,
-            "detail": f"{deployment.network.name} cannot be read: {trouble.reason}",
+            "detail": f"{deployment.network.name} has not been read with confidence since "
+            f"{trouble.since:%Y-%m-%d %H:%M:%S}Z.",
         }

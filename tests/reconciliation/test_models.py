@@ -2,15 +2,17 @@
 
 from datetime import datetime
 from decimal import Decimal
+from importlib import import_module
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connection, models, transaction
 from psycopg import errors as psycopg_errors
 
 from issuer.foundation.identifiers import uuid7
 from issuer.reconciliation.models import Break, Line, TokenResult
-from tests.make import chain, reconciliation, reserves
+from issuer.reconciliation.states import BreakCode
+from tests.make import chain, parties, reconciliation, reserves
 
 pytestmark = pytest.mark.django_db
 
@@ -115,3 +117,20 @@ class TestBreak:
     def besides(columns: dict[str, Any]) -> set[str]:
         """An unknown state has no shape either; PostgreSQL names the first rule that it meets."""
         return {"break_ended_has_time_and_ground"} if columns.get("state") == "LOST" else set()
+
+
+class TestBreaksFromBeforeRolesWereNamed:
+    def test_are_named_after_minters_and_back(self) -> None:
+        migration = import_module("issuer.reconciliation.migrations.0002_name_the_role_in_breaks")
+        address = parties.evm_address()
+        found = reconciliation.break_(code=BreakCode.CHN_UNK)
+        Break.objects.update(subject=f"eip155:1:{address}")
+
+        with connection.cursor() as cursor:
+            cursor.execute(migration.NAME_THE_ROLE)
+            found.refresh_from_db()
+            assert found.subject == f"eip155:1:MINTER:{address}"
+            cursor.execute(migration.FORGET_THE_ROLE)
+
+        found.refresh_from_db()
+        assert found.subject == f"eip155:1:{address}"

@@ -115,8 +115,9 @@ class TestGoingOn:
 
     def shut(self, at: datetime) -> tuple[Token, Proposal, Actor]:
         """A halted program, reconciled since, and what one person proposes to another."""
-        token, _, _ = reserves.backed_token(Decimal(1000), at=at)
+        token, deployment, _ = reserves.backed_token(Decimal(1000), at=at)
         self.halt(token, at)
+        reserves.supply(deployment, Decimal(0), at=at + MINUTE)
         reconcile(token.program, at + MINUTE)
         proposal = services.propose_resume(
             kind=ScopeKind.PROGRAM,
@@ -156,13 +157,17 @@ class TestGoingOn:
         assert refusals == [ResumeNotProposed]
         assert Resumption.objects.count() == 1
 
+    @pytest.mark.parametrize("asked_before", [timedelta(0), MINUTE / 2])
     @pytest.mark.parametrize("_round", range(3))
-    def test_a_new_halt_is_never_resumed_with_the_old(self, _round: int, at: datetime) -> None:
+    def test_a_new_halt_is_never_resumed_with_the_old(
+        self, _round: int, asked_before: timedelta, at: datetime
+    ) -> None:
+        """Not even one whose door asked for the time before the run, and then waited."""
         token, proposal, approver = self.shut(at)
 
         at_once(
             partial(self.resume, proposal, approver, at + MINUTE),
-            partial(self.halt, token, at + MINUTE),
+            partial(self.halt, token, at + MINUTE - asked_before),
         )
 
         newest = Hold.objects.order_by("placed_at", "id").last()

@@ -15,7 +15,7 @@ from issuer.chain import calls, token_contract
 from issuer.chain import services as chain_services
 from issuer.chain.models import TransactionIntent
 from issuer.chain.states import EventKind, IntentState, SignerPurpose
-from issuer.custody.models import CustodyAccount
+from issuer.custody.models import CustodyAccount, Statement
 from issuer.foundation.actors import Actor
 from issuer.foundation.identifiers import uuid7
 from issuer.gate import services as gate
@@ -50,9 +50,10 @@ def approver() -> Actor:
 
 @pytest.fixture
 def halted(at: datetime) -> Token:
-    """A token whose program somebody halted, reconciled a minute later."""
-    token, _, _ = reserves.backed_token(Decimal(1000), at=at)
+    """A token whose program somebody halted, read and reconciled a minute later."""
+    token, deployment, _ = reserves.backed_token(Decimal(1000), at=at)
     halt(token, at=at)
+    reserves.supply(deployment, Decimal(0), at=at + MINUTE)
     reconciliation.run(token.program, at=at + MINUTE)
     return token
 
@@ -120,6 +121,84 @@ class TestProposeResume:
             "was not reconciled since 2026-11-20T15:01:00.000000Z." in refusal.value.facts["what"]
         )
         assert not Proposal.objects.exists()
+
+    def test_refuses_a_run_that_looked_at_older_blocks_of_any_chain(
+        self, halted: Token, officer: Actor, at: datetime
+    ) -> None:
+        """The run is later than the hold; one of the two chains was read before it."""
+        behind = instruments.deployment(token_=halted)
+        reserves.supply(behind, Decimal(0), at=at)
+        reconciliation.run(halted.program, at=at + 2 * MINUTE)
+
+        with pytest.raises(errors.ReconciliationNotClean) as refusal:
+            propose(halted.program_id, officer, at=at + 2 * MINUTE)
+
+        moment = "2026-11-20T15:00:00.000000Z"
+        assert refusal.value.facts == {
+            "what": f"{behind} was read up to {moment}, not since {moment}."
+        }
+        assert not Proposal.objects.exists()
+
+    def test_refuses_what_was_read_since_and_not_reconciled(
+        self, halted: Token, officer: Actor, at: datetime
+    ) -> None:
+        """The chain was read after the second hold, and the run was before."""
+        halt(halted, at=at + 2 * MINUTE)
+        reconciliation.run(halted.program, at=at + 3 * MINUTE)
+        reserves.supply(halted.deployments.get(), Decimal(0), at=at + 4 * MINUTE)
+
+        with pytest.raises(errors.ReconciliationNotClean) as refusal:
+            propose(halted.program_id, officer, at=at + 4 * MINUTE)
+
+        assert "was read up to 2026-11-20T15:01:00.000000Z" in refusal.value.facts["what"]
+
+    def test_refuses_a_run_that_did_not_read_a_chain(
+        self, halted: Token, officer: Actor, at: datetime
+    ) -> None:
+        deployment = instruments.deployment(token_=halted)
+
+        with pytest.raises(errors.ReconciliationNotClean) as refusal:
+            propose(halted.program_id, officer, at=at + MINUTE)
+
+        assert refusal.value.facts == {"what": f"{deployment} was not read."}
+
+    def test_refuses_a_run_that_rests_on_a_statement_that_was_corrected_since(
+        self, halted: Token, officer: Actor, at: datetime
+    ) -> None:
+        custodian = halted.custody_accounts.get().custodian
+        first = Statement.objects.get(custodian=custodian)
+        lines = [custody.line(halted.custody_accounts.get(), Decimal(1000))]
+        again = custody.statement(custodian, lines, at=at + 2 * MINUTE, supersedes=first.reference)
+
+        with pytest.raises(errors.ReconciliationNotClean) as refusal:
+            propose(halted.program_id, officer, at=at + MINUTE)
+
+        assert refusal.value.facts == {"what": f"{halted.symbol} was not reconciled with {again}."}
+
+    def test_refuses_while_a_key_that_may_have_minted_is_good_for_anything_anywhere(
+        self, halted: Token, officer: Actor, at: datetime
+    ) -> None:
+        """Another program's token was minted, on another chain, by who knows whom."""
+        stolen, elsewhere = instruments.deployment(), instruments.deployment()
+        minter = make_chain.signer_account(stolen.network)
+        make_chain.snapshot(stolen, minters=[minter.address], taken_at=at)
+        make_chain.event(stolen, sender=parties.evm_address(), seen_at=at)
+        make_chain.snapshot(elsewhere, minters=[minter.address], taken_at=at)
+
+        with pytest.raises(errors.ReconciliationNotClean) as refusal:
+            propose(halted.program_id, officer, at=at + MINUTE)
+
+        assert refusal.value.facts == {
+            "what": " ".join(
+                sorted(
+                    f"{minter.address} may have minted past the books, and is minter on {network}."
+                    for network in (stolen.network, elsewhere.network)
+                )
+            )
+        }
+        for deployment in (stolen, elsewhere):
+            make_chain.snapshot(deployment, minters=[], taken_at=at)
+        propose(halted.program_id, officer, at=at + MINUTE)
 
     def test_refuses_while_a_token_is_not_known(
         self, halted: Token, officer: Actor, at: datetime
@@ -207,6 +286,19 @@ class TestConfirmResume:
         with transaction.atomic():
             gate.require_open(scopes=[(ScopeKind.PROGRAM, halted.program_id)])
 
+    def test_is_of_no_earlier_time_than_the_run_that_ended_while_it_waited(
+        self, halted: Token, officer: Actor, approver: Actor, at: datetime
+    ) -> None:
+        """The door asked for the time before it waited for the gate."""
+        proposal = propose(halted.program_id, officer, at=at + MINUTE)
+        asked_at = at + 2 * MINUTE
+        run = reconciliation.run(halted.program, at=asked_at + timedelta(milliseconds=3))
+
+        resumption = confirm(proposal, approver, at=asked_at)
+
+        assert (resumption.run_id, resumption.resumed_at) == (run.pk, run.as_of)
+        assert Hold.objects.get().released_at == run.as_of
+
     def test_refuses_the_one_who_proposed_and_who_saw_something_else(
         self, halted: Token, officer: Actor, approver: Actor, at: datetime
     ) -> None:
@@ -278,6 +370,8 @@ class Theft:
             token_=self.token, address=self.chain.deploy(), deployed_block=1
         )
         self.signer = make_chain.signer_account(self.deployment.network)
+        for purpose in set(SignerPurpose) - {SignerPurpose.MINTER}:
+            make_chain.signer_account(self.deployment.network, purpose)
         self.account: CustodyAccount = custody.account(token_=self.token)
         custody.settled_shares(self.account, Decimal(1000), at=at)
 
@@ -294,14 +388,16 @@ class Theft:
 
 
 class TestAThief:
+    @pytest.mark.parametrize("relayed", [False, True])
     def test_is_not_reopened_for_while_the_stolen_key_may_mint(
-        self, system: Actor, officer: Actor, approver: Actor, at: datetime
+        self, relayed: bool, system: Actor, officer: Actor, approver: Actor, at: datetime
     ) -> None:
+        """Also where the stolen key signs what somebody else sends."""
         world = Theft(system, at)
         thief, loot = world.signer.address, parties.evm_address()
         world.reconcile(at)
         assert not Break.objects.exists()
-        world.supply(EventKind.MINT, 5, loot, thief)
+        world.supply(EventKind.MINT, 5, loot, parties.evm_address() if relayed else thief)
         world.reconcile(at + MINUTE)
         codes = {row.code for row in Break.objects.filter(state=BreakState.OPEN)}
         assert codes == {BreakCode.UNA_MINT, BreakCode.SUP_OVER, BreakCode.CHN_UNK}
@@ -316,7 +412,10 @@ class TestAThief:
         with pytest.raises(errors.ReconciliationNotClean) as refusal:
             propose(world.token.program_id, officer, at=at + 2 * MINUTE)
 
-        assert refusal.value.facts == {"what": f"CHN-UNK {world.token.symbol} is open."}
+        assert refusal.value.facts == {
+            "what": f"{thief} may have minted past the books, and is minter on "
+            f"{world.deployment.network}. CHN-UNK {world.token.symbol} is open."
+        }
         chain_services.retire_signer(
             network=world.deployment.network,
             purpose=SignerPurpose.MINTER,

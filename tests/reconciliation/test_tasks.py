@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from issuer.chain.states import EventKind, IntentState
+from issuer.chain.states import EventKind, IntentState, SignerPurpose
 from issuer.foundation import clock
 from issuer.reconciliation import tasks
 from issuer.reconciliation.models import Run
-from tests.make import chain, parties, reconciliation
+from tests.make import chain, instruments, parties, reconciliation
 
 pytestmark = pytest.mark.django_db
 
@@ -67,6 +67,29 @@ class TestReconcileAlarmed:
         tasks.reconcile_alarmed()
 
         assert told.ids == [str(stolen.deployment.token.program_id)]
+
+    @pytest.mark.parametrize("purpose", SignerPurpose)
+    def test_asks_where_a_stranger_has_a_role_and_has_not_used_it(
+        self, purpose: SignerPurpose, told: Told
+    ) -> None:
+        stranger, deployment = parties.evm_address(), instruments.deployment()
+        chain.snapshot(deployment, minters=[stranger])
+        chain.snapshot(deployment, minters=[])
+        tasks.reconcile_alarmed()
+        assert told.ids == []
+        of_minters = [stranger] if purpose == SignerPurpose.MINTER else []
+        chain.snapshot(
+            deployment,
+            minters=of_minters,
+            role_holders={} if of_minters else {purpose.value: [stranger]},
+        )
+
+        tasks.reconcile_alarmed()
+
+        assert told.ids == [str(deployment.token.program_id)]
+        reconciliation.run(deployment.token.program)
+        tasks.reconcile_alarmed()
+        assert len(told.ids) == 1
 
     def test_leaves_our_own_mints_to_the_clock(self, told: Told) -> None:
         chain.intent(state=IntentState.FINAL)

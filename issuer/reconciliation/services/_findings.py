@@ -1,6 +1,6 @@
 """Breaks as runs find them: opened, seen again, cleared; and the gates that they hold shut."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from issuer.reconciliation.models import Break, Run
 from issuer.reconciliation.services._breaks import CLOSE
 from issuer.reconciliation.services._steps import audited, take, told
 from issuer.reconciliation.states import BreakCode, BreakState, BreakStep
+from issuer.reconciliation.trust import Trust
 
 #: Token, code and subject: what makes two findings the same break.
 _Cause = tuple[UUID, str, str]
@@ -28,7 +29,7 @@ def record_findings(
     run: Run,
     found: Sequence[FoundToken],
     *,
-    minters: Mapping[UUID, str],
+    trust: Trust,
     actor: Actor,
     at: datetime,
 ) -> tuple[int, int]:
@@ -36,7 +37,7 @@ def record_findings(
 
     A break clears when the run could have seen it and did not, unless only persons may close it.
     What opens shuts its gate in the same transaction: it waits for approvals under way, and none
-    that comes later gets through. `minters` is the one address that may mint, by network.
+    that comes later gets through. `trust` is in whom, as of the same instant.
     """
     require_transaction()
     tokens = [one.figures.token.pk for one in found]
@@ -52,7 +53,7 @@ def record_findings(
     seen: list[tuple[Break, Finding]] = []
     for one in found:
         token = one.figures.token
-        for finding in findings_of(one, minters=minters):
+        for finding in findings_of(one, trust=trust):
             row = open_breaks.pop((token.pk, finding.code, finding.subject), None)
             if row is None:
                 new.append((token, finding))
@@ -101,10 +102,12 @@ def _see_again(
 ) -> None:
     """Write down that breaks are still there, and what of them has changed."""
     changed: list[Break] = []
+    regraded: list[tuple[Break, str]] = []
     for row, finding in seen:
         if row.severity != finding.severity:
             facts = {**audited(row), "severity": finding.severity.value}
             audit.record("break.regrade", subject=row, actor=actor, at=at, **facts)
+            regraded.append((row, row.severity))
         if (row.severity, row.quantity, row.unit, row.detail) != (
             finding.severity,
             finding.quantity,
@@ -115,6 +118,8 @@ def _see_again(
             row.quantity, row.unit = finding.quantity, finding.unit
             changed.append(row)
     Break.objects.bulk_update(changed, ["severity", "quantity", "unit", "detail"], batch_size=500)
+    graded = [(row, {**told(row), "severity_before": before}) for row, before in regraded]
+    events.record_each("break.regraded", graded, at=at)
     Break.objects.filter(pk__in=[row.pk for row, _ in seen]).update(
         last_seen_run=run, last_seen_at=at
     )

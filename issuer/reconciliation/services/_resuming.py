@@ -19,6 +19,7 @@ from issuer.gate.errors import NothingToResume
 from issuer.gate.models import RESUMED_BY_PERSONS, Cause, Hold, Resumption, Scope, ScopeKind
 from issuer.gate.services import RESUME
 from issuer.reconciliation import errors, selectors
+from issuer.reconciliation.clean import what_is_unclean
 from issuer.reconciliation.models import Break, Run
 from issuer.reconciliation.states import BreakState
 
@@ -35,7 +36,9 @@ def propose_resume(
     Raises:
         NothingToResume: if no hold of a person or a break is in force on the gate.
         ReconciliationNotClean: if the newest run of a program under the gate is not as of after
-            the last hold, a token is short or not known, or a grave break is open.
+            the last hold, or looked at older blocks or another than the current statements, a
+            token is short or not known, a grave break is open, or a key that may have minted
+            past the books still holds a role.
         HoldNotOver: if the break behind a hold is open.
         PersonRequired: if `actor` is nobody's login.
         ProposalOpen: if it is proposed already.
@@ -57,7 +60,8 @@ def confirm_resume(
 
     `payload_hash` is that of the payload which the person saw. Whether the reconciliation is
     clean is asked again, under the lock of the gate: a halt waits for the resumption and then
-    stands, or was first and then nobody resumes.
+    stands, or was first and then nobody resumes. A run may end while the door waits for the
+    lock; what rests on it is of no earlier time than it, even if `at` is.
 
     Raises:
         ResumeNotProposed: if there is no such proposal, or it is not open any more.
@@ -75,6 +79,7 @@ def confirm_resume(
         )
     holds = _ended_by_resuming(scope)
     run = _require_clean(scope)
+    at = max(at, run.as_of)
     proposed = proposal.payload
     explanation: str = proposed["explanation"]
     payload = _payload(scope, holds, reconciled=proposed["reconciled"], explanation=explanation)
@@ -129,7 +134,7 @@ def _require_clean(scope: Scope) -> Run:
     """Refuse unless the newest runs under a locked gate are clean; return the oldest of them."""
     holds = list(scope.holds.filter(released_at=None).order_by("placed_at", "id"))
     runs = selectors.newest_runs(selectors.programs_under(scope))
-    unclean = selectors.what_is_unclean(scope, runs, since=holds[-1].placed_at)
+    unclean = what_is_unclean(scope, runs, since=holds[-1].placed_at)
     if unclean or not runs:
         what = " ".join(unclean) or "Nothing under this gate was reconciled."
         raise errors.ReconciliationNotClean(what, what=what)

@@ -1,7 +1,7 @@
 """Reconciling a program: read everything as of one instant, compare, write down what was found."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -22,6 +22,7 @@ from issuer.reconciliation.findings import unmatched_subject
 from issuer.reconciliation.legs import LINES, TOTALS, FoundToken, reconcile_token
 from issuer.reconciliation.models import Item, Line, Run, TokenResult
 from issuer.reconciliation.services._findings import record_findings
+from issuer.reconciliation.trust import Trust, trust_now
 from issuer.reserves import selectors as reserves
 from issuer.reserves.figures import TokenFigures
 
@@ -45,8 +46,8 @@ def reconcile(program: Program, *, actor: Actor, at: datetime) -> Run:
             raise errors.RunOutdated(f"The newest run is {newest}.", run=str(newest.pk))
         with one_snapshot():
             found = _read(program, at)
-            minters = selectors.trusted_minters()
-        return _write(program, found, minters, actor=actor, at=at)
+            trust = trust_now()
+        return _write(program, found, trust, actor=actor, at=at)
 
 
 def _read(program: Program, at: datetime) -> list[FoundToken]:
@@ -79,7 +80,7 @@ def _read(program: Program, at: datetime) -> list[FoundToken]:
 def _write(
     program: Program,
     found: Sequence[FoundToken],
-    minters: Mapping[UUID, str],
+    trust: Trust,
     *,
     actor: Actor,
     at: datetime,
@@ -94,7 +95,7 @@ def _write(
             items += listed
     Line.objects.bulk_create(lines, batch_size=_BATCH)
     Item.objects.bulk_create(items, batch_size=_BATCH)
-    opened, cleared = record_findings(run, found, minters=minters, actor=actor, at=at)
+    opened, cleared = record_findings(run, found, trust=trust, actor=actor, at=at)
     audit.record(
         "reconciliation.run",
         subject=run,
