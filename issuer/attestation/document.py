@@ -2,22 +2,22 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from issuer.attestation import differences
+from issuer.attestation import differences, standing
 from issuer.attestation.models import Attestation
 from issuer.attestation.package import verify_offline
 from issuer.attestation.sources import Sources, TokenSources, gather, salted_hash
 from issuer.attestation.states import AttestationKind
-from issuer.attestation.token_part import TokenPart, second_of
+from issuer.attestation.token_part import Room, TokenPart, second_of
 from issuer.foundation import calendars, canonical
 from issuer.foundation.quantities import to_text
 from issuer.gate import selectors as gates
-from issuer.gate.models import Hold, ScopeKind
+from issuer.gate.models import GateState, Hold, ScopeKind
 from issuer.instruments.models import Network
 from issuer.parties.models import Custodian, LegalEntity
 from issuer.reconciliation.models import Break, Run
@@ -69,7 +69,8 @@ def build(
     """Return the content of the next statement of a program, which nobody has approved yet.
 
     An event speaks of the tokens that the statement before spoke of, and lets no chain mint more
-    than that one did: of both, people have to speak first.
+    than that one did: of both, people have to speak first. What is better than last stated it
+    carries as that.
 
     Raises:
         NothingToAttest: if the program has published no criteria, or the run has no tokens.
@@ -77,12 +78,16 @@ def build(
     before: dict[str, Any] | None = None
     if previous is not None:
         before = json.loads(bytes(previous.document or b""))
-    allowed: dict[str, dict[str, Decimal]] = {}
-    if occasion.kind == AttestationKind.EVENT and before is not None:
-        allowed = {token["symbol"]: _headrooms(token) for token in before["tokens"]}
-    sources = gather(run, previous=previous, only=allowed)
-    tokens = [TokenPart(part, allowed.get(part.token.symbol)) for part in sources.tokens]
-    status = max((CoverStatus(part.result.status) for part in tokens), key=SEVERITY.index)
+    last: dict[str, dict[str, Any]] = {}
+    kept: frozenset[str] = frozenset()
+    if occasion.kind == AttestationKind.EVENT and previous is not None and before is not None:
+        last = verify_offline.last_stated(before, previous.sha256)
+        kept = _held_back(run, before)
+    sources = gather(run, previous=previous, only=last)
+    parts = _parts(sources, last)
+    tokens = [part.as_document() for symbol, part in parts.items() if symbol not in kept]
+    carried = [part.as_carried(last[symbol]) for symbol, part in parts.items() if symbol in kept]
+    statuses = {CoverStatus(entry["status"]) for entry in (*tokens, *carried)}
     return {
         **_heading(sources, previous, occasion),
         "cutoff": _cutoff(sources, occasion),
@@ -92,11 +97,16 @@ def build(
             "late": before is not None and second_of(run.as_of) > before["nextDue"],
         },
         "published": None,
-        **_validity(run.as_of, status, occasion, before),
-        "chains": _chains(tokens),
-        "status": status,
-        "tokens": [part.as_document() for part in tokens],
-        "breaks": [_break(one, part) for part in sources.tokens for one in part.breaks],
+        **_validity(run.as_of, statuses, occasion, before),
+        "chains": _chains(parts.values()),
+        "status": max(statuses, key=SEVERITY.index),
+        "tokens": tokens,
+        "notRestated": carried,
+        "breaks": [
+            _break(one, part, anew=part.token.symbol not in kept)
+            for part in sources.tokens
+            for one in part.breaks
+        ],
         "halts": _halts(sources),
         "ledger": {
             "entries": sources.entries,
@@ -147,9 +157,28 @@ def _controls(prepared_by: Officer) -> dict[str, Any]:
     }
 
 
-def _headrooms(token: Mapping[str, Any]) -> dict[str, Decimal]:
-    """Return the tokens that a statement lets each chain mint."""
-    return {room["chain"]: Decimal(room["tokens"]) for room in token["mint"]["headroom"]}
+def _parts(sources: Sources, last: Mapping[str, Mapping[str, Any]]) -> dict[str, TokenPart]:
+    """Return what writes the part of each token, by its symbol; nothing better than in `last`."""
+    return {
+        part.token.symbol: TokenPart(
+            part, _rooms(last[part.token.symbol]) if part.token.symbol in last else None
+        )
+        for part in sources.tokens
+    }
+
+
+def _rooms(entry: Mapping[str, Any]) -> dict[str, Room]:
+    """Return what was last said of the minting of a token on each chain."""
+    return {
+        room["chain"]: Room(GateState(room["state"]), Decimal(room["tokens"]))
+        for room in entry["mint"]["headroom"]
+    }
+
+
+def _held_back(run: Run, before: Mapping[str, Any]) -> frozenset[str]:
+    """Return the symbols of the tokens that only people may state anew after `before`."""
+    said, found = standing.stated(before), standing.found(run)
+    return frozenset(symbol for symbol in said if found[symbol].takes_people(said[symbol]))
 
 
 def complete(content: Mapping[str, Any], *, approved_by: Officer | None) -> dict[str, Any]:
@@ -180,20 +209,20 @@ def _supersedes(occasion: Occasion) -> dict[str, Any] | None:
 
 def _validity(
     as_of: datetime,
-    status: CoverStatus,
+    statuses: Collection[CoverStatus],
     occasion: Occasion,
     before: Mapping[str, Any] | None,
 ) -> dict[str, str]:
     """Return until when a statement may be relied on, and when the next one is due.
 
-    What is not known, or stated without people, extends nothing: at most what the statement
-    before promised still holds. Nor does an event put off what was due.
+    What is not known of any token, or stated without people, extends nothing: at most what the
+    statement before promised still holds. Nor does an event put off what was due.
     """
     day = calendars.next_settlement_day(as_of.date())
     next_due = as_of + timedelta(days=(day - as_of.date()).days)
     until, due = second_of(next_due + GRACE), second_of(next_due)
     unattended = occasion.kind == AttestationKind.EVENT
-    if status == CoverStatus.UNKNOWN or unattended:
+    if CoverStatus.UNKNOWN in statuses or unattended:
         promised = second_of(as_of) if before is None else before["validUntil"]
         until = max(second_of(as_of), min(until, promised))
     if unattended and before is not None:
@@ -213,7 +242,7 @@ def _cutoff(sources: Sources, occasion: Occasion) -> dict[str, Any]:
     }
 
 
-def _chains(tokens: list[TokenPart]) -> list[dict[str, Any]]:
+def _chains(tokens: Iterable[TokenPart]) -> list[dict[str, Any]]:
     """Return each chain with the newest block that figures of it were read at, and who may mint."""
     chains: dict[str, dict[str, Any]] = {}
     minters: dict[str, dict[str, list[str]]] = defaultdict(dict)
@@ -265,16 +294,19 @@ def _entity(entity: LegalEntity) -> dict[str, Any]:
     return {"name": entity.name, "lei": entity.lei, "jurisdiction": entity.jurisdiction}
 
 
-def _break(one: Break, part: TokenSources) -> dict[str, Any]:
+def _break(one: Break, part: TokenSources, *, anew: bool) -> dict[str, Any]:
     """Return a break as it stood at the cut-off.
 
     One whose difference is gone, and which nobody has closed yet, is UNRESOLVED: then OPEN stands
-    exactly where the lines show a difference, with its amount.
+    exactly where the lines show a difference, with its amount. Of a token that is not stated anew
+    there are no lines, and no such amount.
     """
     over = one.ended_at is not None and one.ended_at <= part.as_of
     quantity: Decimal | None = one.quantity
     status = one.state if over else BreakState.OPEN
-    if not over and one.code in differences.SHOWN_BY_LINES:
+    if one.code in differences.SHOWN_BY_LINES and not anew:
+        quantity = None
+    elif one.code in differences.SHOWN_BY_LINES and not over:
         shown = differences.shown(part.result, BreakCode(one.code))
         if shown is not None and not shown:
             status = "UNRESOLVED"

@@ -58,8 +58,3 @@ def gates(holds: Iterable[Hold], deployments: Iterable[Deployment]) -> dict[str,
         )
         for one in deployments
     }
-
-
-def widest(states: Iterable[GateState]) -> GateState:
-    """Return the state of the chain that is least shut; a token of no chain is halted."""
-    return min(states, key=TIGHTNESS.index, default=GateState.HALTED)

@@ -9,6 +9,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +34,11 @@ STATUS_SENTENCES: Final[Mapping[str, str]] = {
     "UNKNOWN": "At the cut-off, a source was missing, stale or in disagreement. The issuer does "
     "not state whether the shares sufficed.",
 }
+#: Of a status that no token has which is stated anew.
+CARRIED_SENTENCE: Final = (
+    "So {tokens} stood when last stated. Something got better since, which takes two persons to "
+    "state."
+)
 #: That the file is PDF/UA-1 as well, and what PDF/A asks to be said about saying so.
 PDF_UA_CLAIM: Final = b"""<rdf:Description rdf:about=""
     xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/"><pdfuaid:part>1</pdfuaid:part>
@@ -110,16 +116,26 @@ def context(
     tokens = document["tokens"]
     return {
         "document": document,
+        "all_tokens": sorted([*tokens, *document.get("notRestated", ())], key=itemgetter("symbol")),
         "draft": draft,
         "sha256": sha256,
         "digests": digests,
         "qr_code": code.svg_data_uri(scale=4, border=0),
-        "status_sentence": STATUS_SENTENCES[document["status"]],
+        "status_sentence": _status_sentence(document),
         "reconciliation": list(_reconciliation(tokens)),
         "itemized": [part for part in map(_itemized, tokens) if part["items"] or part["disclosed"]],
         "held": [entry for token in tokens for entry in _non_redeemable(token)],
         "status_class": document["status"].lower().replace("_", "-"),
     }
+
+
+def _status_sentence(document: Mapping[str, Any]) -> str:
+    """Return what the status means; at the cut-off only where it is of a token stated anew."""
+    status = document["status"]
+    if status in {token["status"] for token in document["tokens"]}:
+        return STATUS_SENTENCES[status]
+    carried = [token["symbol"] for token in document["notRestated"] if token["status"] == status]
+    return CARRIED_SENTENCE.format(tokens=" and ".join(carried))
 
 
 def _reconciliation(tokens: list[Any]) -> Iterator[dict[str, Any]]:

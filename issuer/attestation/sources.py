@@ -21,7 +21,9 @@ from issuer.attestation.errors import NothingToAttest
 from issuer.attestation.holds import holds_between
 from issuer.attestation.models import Attestation
 from issuer.attestation.movements import Movements, balances, credited, debited
+from issuer.attestation.package.verify_offline import last_stated
 from issuer.attestation.period_low import Low
+from issuer.attestation.states import AttestationState
 from issuer.chain.models import SupplySnapshot
 from issuer.custody import selectors as custody
 from issuer.custody.models import CustodyAccount, Position, Statement
@@ -130,19 +132,28 @@ def gather(run: Run, *, previous: Attestation | None, only: Collection[str] = ()
         run=run,
         criteria=criteria,
         since=start,
-        tokens=_tokens(_Evidence(results, statements, start), stated_in(previous), since),
+        tokens=_tokens(_Evidence(results, statements, start, previous), last_stated_at(previous)),
         statements=sorted(statements.values(), key=lambda statement: statement.reference),
         entries=entries.count(),
         trial_balance=sides.get(Side.DEBIT, Decimal(0)) - sides.get(Side.CREDIT, Decimal(0)),
     )
 
 
-def stated_in(attestation: Attestation | None) -> frozenset[str]:
-    """Return the symbols of the tokens that a statement speaks of."""
+def last_stated_at(attestation: Attestation | None) -> dict[str, datetime]:
+    """Return the cut-off at which each token was last stated anew, by its symbol.
+
+    That is the one of `attestation`, or of an earlier one that it carries the token from.
+    """
     if attestation is None:
-        return frozenset()
+        return {}
     document = json.loads(bytes(attestation.document or attestation.content))
-    return frozenset(token["symbol"] for token in document["tokens"])
+    found = {symbol: entry["stated"] for symbol, entry in last_stated(document).items()}
+    earlier = Attestation.objects.filter(
+        program=attestation.program_id,
+        sequence__in={stated["sequence"] for stated in found.values()},
+    ).exclude(state=AttestationState.DECLINED)
+    cut_offs = dict(earlier.values_list("sequence", "as_of"))
+    return {symbol: cut_offs[stated["sequence"]] for symbol, stated in found.items()}
 
 
 def salted_hash(salt: UUID, content: bytes) -> str:
@@ -154,7 +165,11 @@ class _Evidence:
     """What chains, custodians, gates and breaks say of the tokens of a run; a query for each."""
 
     def __init__(
-        self, results: Sequence[TokenResult], statements: Mapping[str, Statement], start: datetime
+        self,
+        results: Sequence[TokenResult],
+        statements: Mapping[str, Statement],
+        start: datetime,
+        previous: Attestation | None,
     ) -> None:
         self.results = sorted(results, key=lambda result: result.token.symbol)
         tokens = [result.token for result in results]
@@ -188,16 +203,19 @@ class _Evidence:
             .order_by("opened_at", "id")
         )
         self.lowest = lows_between(
-            self.results, self.deployments, self.accounts, self.splits, start=start
+            self.results,
+            self.deployments,
+            self.accounts,
+            self.splits,
+            start=start,
+            known_at=None if previous is None else previous.frozen_at,
         )
 
 
-def _tokens(
-    evidence: _Evidence, stated: Collection[str], since: datetime | None
-) -> list[TokenSources]:
+def _tokens(evidence: _Evidence, stated_at: Mapping[str, datetime]) -> list[TokenSources]:
     return [
         # What no statement has spoken of yet is rolled forward from its beginning.
-        _token(evidence, result, since if result.token.symbol in stated else None)
+        _token(evidence, result, stated_at.get(result.token.symbol))
         for result in evidence.results
     ]
 

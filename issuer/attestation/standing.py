@@ -1,27 +1,18 @@
-"""How good a statement is, token by token: what decides whether people have to make the next one.
-
-SHORT and UNKNOWN are equally bad: neither lets anybody rely on the shares being there.
-"""
+"""How each token stands in a statement: what goes out by itself, and what takes people."""
 
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from issuer.attestation.holds import TIGHTNESS, gates, holds_between
+from issuer.attestation.package import verify_offline
 from issuer.gate.models import GateState
 from issuer.instruments.models import Deployment
 from issuer.reconciliation.models import Run
-from issuer.reserves.cover import CoverStatus
-
-_BADNESS: Final[Mapping[CoverStatus, int]] = {
-    CoverStatus.COVERED: 0,
-    CoverStatus.IN_TRANSIT: 1,
-    CoverStatus.SHORT: 2,
-    CoverStatus.UNKNOWN: 2,
-}
+from issuer.reserves.cover import SEVERITY, CoverStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,41 +23,41 @@ class Standing:
     gates: Mapping[str, GateState]
     lacking: Decimal
 
-    def no_better_than(self, before: "Standing") -> bool:
-        """Say whether nobody who relied on `before` is told anything better."""
-        return _BADNESS[self.status] >= _BADNESS[before.status] and all(
-            TIGHTNESS.index(gate) >= TIGHTNESS.index(before.gates.get(chain, gate))
-            for chain, gate in self.gates.items()
-        )
+    @property
+    def answer(self) -> tuple[int, Decimal]:
+        """Where the answer stands between best and worst; SHORT by more is worse."""
+        return SEVERITY.index(self.status), self.lacking
 
     def worse_than(self, before: "Standing") -> bool:
-        """Say whether something of it calls for a statement at once.
-
-        That is a worse answer or a tighter gate; of what is as bad as before, another answer or
-        another quantity.
-        """
-        badness = _BADNESS[self.status] - _BADNESS[before.status]
-        tighter = any(
+        """Say whether something of it calls for a statement at once: the answer, or any gate."""
+        return self.answer > before.answer or any(
             TIGHTNESS.index(gate) > TIGHTNESS.index(before.gates.get(chain, gate))
             for chain, gate in self.gates.items()
         )
-        if badness > 0 or tighter:
-            return True
-        return badness == 0 and (self.status, self.lacking) != (before.status, before.lacking)
+
+    def takes_people(self, before: "Standing") -> bool:
+        """Say whether two persons have to state it after `before`, because it is better.
+
+        A worse answer never waits for them, whatever has become of the gates.
+        """
+        if self.answer != before.answer:
+            return self.answer < before.answer
+        return any(
+            TIGHTNESS.index(gate) < TIGHTNESS.index(before.gates.get(chain, gate))
+            for chain, gate in self.gates.items()
+        )
 
 
 def stated(document: Mapping[str, Any]) -> dict[str, Standing]:
-    """Return how each token stands in a statement, by its symbol."""
-    standings = {}
-    for token in document["tokens"]:
-        lines = {line["code"]: line["qty"] for line in token["reconciliation"]}
-        status = CoverStatus(token["status"])
-        lacking = Decimal(0)
-        if status == CoverStatus.SHORT:
-            lacking = -Decimal(lines["C8"]) - Decimal(lines["C6"])
-        shut = {room["chain"]: GateState(room["state"]) for room in token["mint"]["headroom"]}
-        standings[token["symbol"]] = Standing(status, shut, lacking)
-    return standings
+    """Return how each token stands in a statement, by its symbol; some as an earlier one said."""
+    return {
+        symbol: Standing(
+            status=CoverStatus(entry["status"]),
+            gates={room["chain"]: GateState(room["state"]) for room in entry["mint"]["headroom"]},
+            lacking=Decimal(entry["lackingShares"] or 0),
+        )
+        for symbol, entry in verify_offline.last_stated(document).items()
+    }
 
 
 def found(run: Run) -> dict[str, Standing]:
@@ -92,17 +83,3 @@ def found(run: Run) -> dict[str, Standing]:
 def calls_for_statement(before: Mapping[str, Standing], now: Mapping[str, Standing]) -> bool:
     """Say whether a token that was stated before has got worse since."""
     return any(symbol in now and now[symbol].worse_than(before[symbol]) for symbol in before)
-
-
-def better(before: Mapping[str, Standing], now: Mapping[str, Standing]) -> list[str]:
-    """Return the tokens that are better than before, or that were not stated then or are not now.
-
-    While there is one, it takes people to say so.
-    """
-    return [
-        symbol
-        for symbol in sorted(before.keys() | now.keys())
-        if symbol not in before
-        or symbol not in now
-        or not now[symbol].no_better_than(before[symbol])
-    ]

@@ -3,15 +3,16 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from issuer.attestation.holds import gates, widest
+from issuer.attestation.holds import gates
 from issuer.attestation.sources import TokenSources, salted_hash
 from issuer.chain.models import SupplySnapshot
 from issuer.custody.models import CustodyAccount, Position
 from issuer.foundation import quantities
 from issuer.foundation.quantities import to_text
 from issuer.gate.models import GateState
+from issuer.gate.selectors import tightest
 from issuer.instruments import chart
 from issuer.instruments.models import ControlledAddress, ControlledRole, Deployment
 from issuer.reconciliation.models import Item, Line
@@ -20,17 +21,27 @@ from issuer.reserves.cover import CoverStatus
 from issuer.reserves.figures import total_known
 
 NOT_REDEEMABLE: Final = (ControlledRole.TREASURY, ControlledRole.TEST, ControlledRole.BRIDGE_ESCROW)
+#: Why a token is carried, and why a gate is said to be tighter than it is.
+BETTER: Final = "It is better than last stated, which two persons have to say"
+LESS_SHUT: Final = "Less shut than last stated, which two persons have to say"
+
+
+class Room(NamedTuple):
+    """How far minting on a chain is shut, and how many tokens it may still mint."""
+
+    state: GateState
+    tokens: Decimal
 
 
 class TokenPart:
-    """Writes the part of one token; `as_document` is all that others need.
+    """Writes the part of one token: anew, or carried from the last statement that stated it.
 
-    `allowed` are the tokens that each chain may mint at the most, by CAIP-2, if anything bounds
-    them beyond the surplus; a chain that is not named may mint none.
+    `said` is what was last said of each chain, by CAIP-2, where nothing better may be said now; a
+    chain that is not named may mint nothing.
     """
 
-    def __init__(self, sources: TokenSources, allowed: Mapping[str, Decimal] | None = None) -> None:
-        self.sources, self.allowed = sources, allowed
+    def __init__(self, sources: TokenSources, said: Mapping[str, Room] | None = None) -> None:
+        self.sources, self.said = sources, said
         self.result = sources.result
         self.lines = {line.code: line for line in sources.result.lines.all()}
 
@@ -58,6 +69,18 @@ class TokenPart:
             "inTransitCoverageBp": _ratio(admitted, owed),
             "periodLow": self._period_low(),
             "mint": self._mint(),
+        }
+
+    def as_carried(self, last: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is repeated of the token where it may not be stated anew.
+
+        `last` is how it was last stated; only what got worse since is put beside it.
+        """
+        return {
+            **last,
+            "periodLow": self._period_low(),
+            "mint": self._mint(),
+            "reason": BETTER,
         }
 
     def _quantity(self, code: str) -> Decimal | None:
@@ -146,8 +169,8 @@ class TokenPart:
 
         Only `settled` is as the custodian counted them: what splits have added since is in
         `entitlements`. What is on its way is known by our own instructions, and out of the
-        account by the larger of ours and the custodian's. Without a position, and not silent,
-        the account is too young to hold anything.
+        account by what is still to leave of the smaller of books and custodian. Without a
+        position, and not silent, the account is too young to hold anything.
         """
         names = ("settled", "buys", "sells", "inTransit", "entitlements", "encumbered")
         if silent:
@@ -162,11 +185,12 @@ class TokenPart:
             factor = self.sources.stated_factor(position.statement)
             stated = quantities.scaled_rounded_down(position.settled, factor)
             leaving = quantities.scaled_rounded_up(position.pending_delivery, factor)
+            booked = self.sources.shares_booked(chart.shares_settled(token, reference))
             lent = quantities.scaled_rounded_up(position.lent, factor)
             blocked = quantities.scaled_rounded_up(position.blocked, factor)
             shares |= {
                 "settled": position.settled,
-                "sells": max(shares["sells"], leaving),
+                "sells": min(stated, booked) - min(stated - leaving, booked - shares["sells"]),
                 "entitlements": stated - position.settled,
                 "encumbered": lent + blocked,
             }
@@ -235,15 +259,25 @@ class TokenPart:
         holds = [
             one for one in self.sources.holds if one.released_at is None or one.released_at > as_of
         ]
-        chains = gates(holds, self.sources.deployments)
+        found = gates(holds, self.sources.deployments)
+        chains = self._no_less_shut(found)
         room = self._headroom(chains)
+        held = [] if chains == found else [LESS_SHUT]
         return {
-            "state": widest(chains.values()),
+            "state": tightest([*chains.values(), *(GateState(one.effect) for one in holds)]),
             "headroom": [
                 {"chain": chain, "state": state, "tokens": to_text(room[chain])}
                 for chain, state in chains.items()
             ],
-            "reasons": [one.reason for one in holds],
+            "reasons": [*(one.reason for one in holds), *held],
+        }
+
+    def _no_less_shut(self, found: Mapping[str, GateState]) -> dict[str, GateState]:
+        """Return the gates to state: no chain is said to be less shut than was last said."""
+        said = self.said or {}
+        return {
+            chain: tightest([state, said[chain].state]) if chain in said else state
+            for chain, state in found.items()
         }
 
     def _headroom(self, chains: Mapping[str, GateState]) -> dict[str, Decimal]:
@@ -258,10 +292,11 @@ class TokenPart:
             unclaimed = quantities.EXACT.multiply(self.result.headroom, dearest)
         shared = reserves.shared_out(unclaimed, multipliers, shut)
         found = {one.network.caip2: shared[one.pk] for one in multipliers}
-        if self.allowed is None:
+        if self.said is None:
             return found
+        nothing = Room(GateState.HALTED, Decimal(0))
         return {
-            chain: min(room, self.allowed.get(chain, Decimal(0))) for chain, room in found.items()
+            chain: min(room, self.said.get(chain, nothing).tokens) for chain, room in found.items()
         }
 
 

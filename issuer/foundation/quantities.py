@@ -7,6 +7,7 @@ for whose favor it is in.
 """
 
 import decimal
+import math
 import re
 from decimal import Decimal
 from fractions import Fraction
@@ -146,10 +147,13 @@ def delivery_rounded_down(shares: Decimal) -> Decimal:
 def ratio_bps_rounded_down(numerator: Decimal, denominator: Decimal) -> int:
     """Return `numerator / denominator` in basis points, rounded down; the denominator is not 0.
 
-    More than the largest integer that every JSON reader keeps is that integer: of next to nothing
-    owed, a percentage says nothing.
+    Down is toward less, of what is below 0 as well. More than the largest integer that every JSON
+    reader keeps is that integer, of either sign: of next to nothing owed, a percentage says
+    nothing.
     """
-    return min(int(EXACT.scaleb(numerator, 4) // denominator), RATIO_BPS_MAX)
+    # Decimal's own // cuts toward 0, which is up where more is claimed than is held.
+    exact = math.floor(Fraction(numerator) * 10_000 / Fraction(denominator))
+    return max(min(exact, RATIO_BPS_MAX), -RATIO_BPS_MAX)
 
 
 def _rounded(quantity: Decimal, rounding: str, places: int) -> Decimal:

@@ -17,8 +17,9 @@ class CoverStatus(models.TextChoices):
     UNKNOWN = "UNKNOWN", "Unknown"
 
 
-#: From best to worst; a program is as good as the worst of its tokens.
-SEVERITY = [CoverStatus.COVERED, CoverStatus.IN_TRANSIT, CoverStatus.SHORT, CoverStatus.UNKNOWN]
+#: From best to worst; a program is as good as the worst of its tokens. SHORT is worst: what is not
+#: known, of one token or of the next moment, must not hide that shares are known to be lacking.
+SEVERITY = [CoverStatus.COVERED, CoverStatus.IN_TRANSIT, CoverStatus.UNKNOWN, CoverStatus.SHORT]
 
 
 @dataclass(frozen=True, slots=True)

@@ -357,6 +357,7 @@ def unapproved() -> Document:
         ],
         "status": "COVERED",
         "tokens": [_aaplx(), _nvdax(), _tslax()],
+        "notRestated": [],
         "breaks": [
             {
                 "id": "0192f0aa-7f10-7c3e-9d2b-5a51c0d0e001",

@@ -10,7 +10,6 @@ import pytest
 
 from issuer.approvals.models import Proposal
 from issuer.attestation import selectors, services
-from issuer.attestation.errors import EventTakesPeople
 from issuer.attestation.models import Attestation
 from issuer.attestation.package import verify_offline
 from issuer.attestation.states import AttestationKind, AttestationState
@@ -25,6 +24,8 @@ pytestmark = pytest.mark.django_db
 
 SYSTEM = actors.system("attestation.attest_events")
 MINUTE = timedelta(minutes=1)
+#: After this, a block is too old to say anything.
+SILENCE = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -46,6 +47,13 @@ def supply(world: make.World, tokens: int, *, at: datetime) -> None:
         taken_at=at - timedelta(seconds=5),
     )
     reconciliation.run(world.program, at=at)
+
+
+def publish(world: make.World, tokens: int, *, at: datetime) -> Attestation | None:
+    """Let the chain show `tokens`, and publish the event of it, if it is one."""
+    supply(world, tokens, at=at)
+    event = attest(world, at=at)
+    return None if event is None else make.signed_and_published(event, at=at)
 
 
 def attest(world: make.World, *, at: datetime) -> Attestation | None:
@@ -113,20 +121,59 @@ class TestAttestEvent:
         assert attest(world, at=at + 2 * MINUTE) is None
         assert Attestation.objects.count() == 2
 
-    @pytest.mark.parametrize("tokens", [606, 604])
-    def test_says_it_again_when_another_number_is_lacking(
-        self, tokens: int, world: make.World, stated: Attestation, at: datetime
+    def test_says_it_again_when_more_is_lacking(
+        self, world: make.World, stated: Attestation, at: datetime
     ) -> None:
-        supply(world, 605, at=at + MINUTE)
-        event = attest(world, at=at + MINUTE)
-        assert event is not None
-        make.signed_and_published(event, at=at + MINUTE)
-        supply(world, tokens, at=at + 2 * MINUTE)
+        publish(world, 605, at=at + MINUTE)
+        supply(world, 606, at=at + 2 * MINUTE)
 
         again = attest(world, at=at + 2 * MINUTE)
 
         assert again is not None
         assert again.sequence == 3
+
+    def test_leaves_to_people_that_less_is_lacking(
+        self, world: make.World, stated: Attestation, at: datetime
+    ) -> None:
+        publish(world, 605, at=at + MINUTE)
+        supply(world, 604, at=at + 2 * MINUTE)
+
+        assert attest(world, at=at + 2 * MINUTE) is None
+
+    def test_says_that_it_is_not_known_any_more(
+        self, world: make.World, stated: Attestation, at: datetime
+    ) -> None:
+        later = at + SILENCE
+        reconciliation.run(world.program, at=later)
+
+        event = attest(world, at=later)
+
+        assert event is not None
+        assert event.status == "UNKNOWN"
+
+    def test_does_not_say_that_what_was_short_is_not_known(
+        self, world: make.World, stated: Attestation, at: datetime
+    ) -> None:
+        short = publish(world, 605, at=at + MINUTE)
+        later = at + SILENCE
+        run = reconciliation.run(world.program, at=later)
+
+        assert run.results.get().status == "UNKNOWN"
+        assert attest(world, at=later) is None
+        assert selectors.current(world.program) == short
+
+    def test_stands_still_while_short_and_unknown_take_turns(
+        self, world: make.World, stated: Attestation, at: datetime
+    ) -> None:
+        for turn in range(1, 4):
+            silent = at + turn * SILENCE
+            reconciliation.run(world.program, at=silent)
+            if event := attest(world, at=silent):
+                make.signed_and_published(event, at=silent)
+            publish(world, 605, at=silent + MINUTE)
+
+        told = Attestation.objects.order_by("sequence").values_list("status", flat=True)
+        assert list(told) == ["COVERED", "UNKNOWN", "SHORT"]
 
     def test_says_that_a_gate_is_shut(
         self, world: make.World, stated: Attestation, at: datetime
@@ -180,36 +227,33 @@ class TestAttestEvent:
         assert Proposal.objects.get(subject_id=frozen.pk).state == "VOIDED"
         assert frozen.transitions.order_by("-id")[0].actor == str(SYSTEM)
 
-    def test_waits_for_what_is_about_to_be_signed(
+    def test_waits_for_what_is_about_to_be_published(
+        self, world: make.World, stated: Attestation, at: datetime
+    ) -> None:
+        reviewed = make.reviewed(world, at=at + MINUTE)
+        files = services.assemble(reviewed, signer=make.SIGNER)
+        services.sign(reviewed.pk, files=files, actor=SYSTEM, at=at + MINUTE)
+        supply(world, 605, at=at + 2 * MINUTE)
+
+        assert attest(world, at=at + 2 * MINUTE) is None
+        published = services.publish(reviewed.pk, actor=SYSTEM, at=at + 2 * MINUTE)
+        event = attest(world, at=at + 2 * MINUTE)
+
+        assert event is not None
+        assert (event.sequence, event.previous) == (3, published)
+
+    def test_waits_until_what_is_too_good_by_now_is_declined(
         self, world: make.World, stated: Attestation, at: datetime
     ) -> None:
         reviewed = make.reviewed(world, at=at + MINUTE)
         supply(world, 605, at=at + 2 * MINUTE)
 
         assert attest(world, at=at + 2 * MINUTE) is None
-        make.signed_and_published(reviewed, at=at + 2 * MINUTE)
+        assert services.decline_overtaken(reviewed.pk, actor=SYSTEM, at=at + 2 * MINUTE)
         event = attest(world, at=at + 2 * MINUTE)
 
         assert event is not None
-        assert event.sequence == 3
-
-    def test_does_not_say_that_a_token_is_better(self, world: make.World, at: datetime) -> None:
-        other = instruments.token(program=world.program)
-        deployment = instruments.deployment(token_=other)
-        account = custody.account(token_=other)
-        custody.settled_shares(account, Decimal(1), at=at - timedelta(hours=1))
-        early = at - timedelta(minutes=5)
-        chain.snapshot(deployment, total_supply_base_units=2 * 10**18, taken_at=early)
-        make.published(world, at=at)  # the other token is SHORT by 1
-        now = at + MINUTE
-        chain.snapshot(deployment, total_supply_base_units=0, taken_at=now - timedelta(seconds=5))
-        supply(world, 605, at=now)
-
-        with pytest.raises(EventTakesPeople) as refusal:
-            attest(world, at=now)
-
-        assert refusal.value.facts == {"tokens": other.symbol}
-        assert Attestation.objects.count() == 1
+        assert (event.sequence, event.previous) == (2, stated)
 
     def test_leaves_out_what_people_have_not_stated_yet(
         self, world: make.World, stated: Attestation, at: datetime

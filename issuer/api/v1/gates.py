@@ -21,9 +21,12 @@ class HoldOutput(serializers.Serializer):
 
 
 class GateOutput(serializers.Serializer):
-    """Whether tokens may be issued, and what forbids it; the tightest hold decides."""
+    """Whether tokens may be issued, and what forbids it."""
 
-    state = serializers.ChoiceField(GateState.choices)
+    state = serializers.ChoiceField(
+        GateState.choices,
+        help_text="The tightest there is on any chain, as `mint.state` in attestations.",
+    )
     holds = HoldOutput(many=True)
 
 

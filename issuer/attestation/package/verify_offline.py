@@ -39,12 +39,11 @@ FILES: Final = frozenset(
     | {"VERIFY.md", "verify_offline.py"}
 )
 #: The schema belongs to this program, so that a package cannot bring a laxer one.
-SCHEMA_SHA256: Final = "be4c89e2e78640c56f8b123cc942d8b2f70cf99660985c239cd9108f802b4d07"
+SCHEMA_SHA256: Final = "d1be598674705037bb1ab4cd3a1481ffe83fb4076384cb3fd7dc3696720bf7af"
 
-#: From best to worst; a program is as good as the worst of its tokens.
-STATUSES: Final = ("COVERED", "IN_TRANSIT", "SHORT", "UNKNOWN")
-#: How bad an answer is to whoever relies on it: SHORT and UNKNOWN let nobody rely on anything.
-BADNESS: Final = {"COVERED": 0, "IN_TRANSIT": 1, "SHORT": 2, "UNKNOWN": 2}
+#: From best to worst; a program is as good as the worst of its tokens. SHORT by more is worse, and
+#: nothing is worse than SHORT: not even UNKNOWN, which would hide it.
+STATUSES: Final = ("COVERED", "IN_TRANSIT", "UNKNOWN", "SHORT")
 #: From open to shut.
 GATES: Final = ("OPEN", "REDEEM_ONLY", "HALTED")
 A_LINES: Final = ("A1", "A2", "A3", "A4", "A5", "A6", "A7")
@@ -558,11 +557,12 @@ def smaller_of(one: Figure, other: Figure) -> Figure:
 def coverage(held: Figure, owed: Figure) -> int | None:
     """Return `held` for each 10,000 of `owed`, rounded down; of nothing owed there is none.
 
-    A figure too large for JSON stands as the largest that it carries.
+    A figure too large for JSON stands as the largest that it carries, of either sign.
     """
     if held is None or not owed:
         return None
-    return min(math.floor(held * BASIS_POINTS / owed), LARGEST_EXACT_INTEGER)
+    exact = math.floor(held * BASIS_POINTS / owed)
+    return max(min(exact, LARGEST_EXACT_INTEGER), -LARGEST_EXACT_INTEGER)
 
 
 class TokenCheck:
@@ -738,10 +738,8 @@ class TokenCheck:
         self._same("status", self.status, token["status"])
         low, now = token["periodLow"], token["coverageBp"]
         if low is not None:
-            start, as_of = self.document["period"]["from"], self.document["cutoff"]["asOf"]
-            self._require(
-                "periodLow", start <= low["at"] <= as_of, f"{start} to {as_of}", low["at"]
-            )
+            within, expected = when_low(low, self.document)
+            self._require("periodLow", within, expected, low["at"])
             lowest = now is None or low["coverageBp"] <= now
             self._require("periodLow", lowest, f"at most {now}", low["coverageBp"])
 
@@ -760,17 +758,13 @@ class TokenCheck:
         mint, room = self.token["mint"], Fraction(0)
         chains = sorted(entry["chain"] for entry in mint["headroom"])
         self._same("headroom", " ".join(sorted(self.multipliers)), " ".join(chains))
-        states = [entry["state"] for entry in mint["headroom"]] or ["HALTED"]
-        self._same("mint state", min(states, key=GATES.index), mint["state"])
+        check_gates(self.token, self.report)
         for entry in mint["headroom"]:
             tokens = Fraction(entry["tokens"])
             room += tokens * self.multipliers.get(entry["chain"], 1)
-            shut = entry["state"] != "OPEN"
-            self._require(f"headroom on {entry['chain']}", not (shut and tokens), 0, tokens)
         surplus = self.expected["C8"] if self.status == "COVERED" else None
         most = surplus or Fraction(0)
         self._require("headroom", room <= most, f"at most {decimal_text(most)} shares", room)
-        self._same("mint reasons", set(states) != {"OPEN"}, bool(mint["reasons"]))
 
     def _breaks(self) -> None:
         """Check that there is an open break, with its amount, exactly where there is a difference.
@@ -813,6 +807,28 @@ class TokenCheck:
             self._same(f"roll-forward of {unit} to {line}", self.found[line], closing)
 
 
+def check_gates(token: Any, report: Report) -> None:
+    """Check that the state is the tightest, that it has its reasons, and that shut is shut."""
+    mint, where = token["mint"], token["symbol"]
+    states = [entry["state"] for entry in mint["headroom"]] or [mint["state"]]
+    report.equal(f"{where} mint state", max(states, key=GATES.index), mint["state"])
+    report.equal(f"{where} mint reasons", mint["state"] != "OPEN", bool(mint["reasons"]))
+    for entry in mint["headroom"]:
+        shut, tokens = entry["state"] != "OPEN", Fraction(entry["tokens"])
+        report.require(f"{where} headroom on {entry['chain']}", not (shut and tokens), 0, tokens)
+
+
+def when_low(low: Any, document: Any) -> tuple[bool, str]:
+    """Say whether the lowest cover is of the period, and of when it has to be.
+
+    What was found late is of before the period: no block of then was final when it was stated.
+    """
+    start, as_of = document["period"]["from"], document["cutoff"]["asOf"]
+    if low["cause"] == "LATE_FOUND":
+        return low["at"] <= start, f"{start} or before"
+    return start <= low["at"] <= as_of, f"{start} to {as_of}"
+
+
 def check_document(document: Any, report: Report) -> None:
     """Check each token's arithmetic, and the frame around the tokens."""
     report.group("arithmetic", f"{len(document['tokens'])} tokens recomputed from their inputs")
@@ -820,7 +836,10 @@ def check_document(document: Any, report: Report) -> None:
     report.equal("tokens", " ".join(sorted(set(symbols))), " ".join(symbols))
     for token in document["tokens"]:
         TokenCheck(token, document, report).run()
-    worst = max((token["status"] for token in document["tokens"]), key=STATUSES.index)
+    _check_carried(document, report)
+    everything = [*document["tokens"], *document["notRestated"]]
+    report.require("tokens", bool(everything), "one or more", "none")
+    worst = max((entry["status"] for entry in everything), key=STATUSES.index, default="UNKNOWN")
     report.equal("status", worst, document["status"])
     report.equal("trial balance", "0", document["ledger"]["trialBalance"])
     for chain in document["chains"]:
@@ -834,6 +853,33 @@ def check_document(document: Any, report: Report) -> None:
         report.require(f"{where} sources", known <= agreed <= asked, f"1 to {asked}", agreed)
 
 
+def _check_carried(document: Any, report: Report) -> None:
+    """Check what an event carries of tokens that it does not state anew."""
+    carried = document["notRestated"]
+    event = document["kind"] == "EVENT"
+    rule = "nothing, unless this is an event"
+    report.require("notRestated", event or not carried, rule, document["kind"])
+    symbols, anew = (
+        [entry["symbol"] for entry in carried],
+        {one["symbol"] for one in document["tokens"]},
+    )
+    report.equal("notRestated", " ".join(sorted(set(symbols) - anew)), " ".join(symbols))
+    as_of = document["cutoff"]["asOf"]
+    for entry in carried:
+        where, stated, low = entry["symbol"], entry["stated"], entry["periodLow"]
+        short, lacking = entry["status"] == "SHORT", figure(entry["lackingShares"])
+        some = "shares exactly if it is SHORT"
+        report.require(f"{where} lackingShares", short is bool(lacking), some, lacking)
+        earlier = stated["sequence"] < document["sequence"] and stated["asOf"] < as_of
+        report.require(f"{where} stated", earlier, "an earlier statement", stated["sequence"])
+        if stated["sequence"] == document["sequence"] - 1:
+            report.equal(f"{where} stated", document["prevSha256"], stated["sha256"])
+        if low is not None:
+            within, expected = when_low(low, document)
+            report.require(f"{where} periodLow", within, expected, low["at"])
+        check_gates(entry, report)
+
+
 def check_times(document: Any, report: Report) -> None:
     """Check that the times of the statement follow one another."""
     report.group("times", "cut-off, publication and validity follow one another")
@@ -845,8 +891,8 @@ def check_times(document: Any, report: Report) -> None:
 
     ordered("published", as_of, published)
     ordered("validUntil", as_of, valid)
-    if document["status"] != "UNKNOWN" and document["kind"] != "EVENT":
-        ordered("validUntil", published, valid)  # the others extend nothing, and may be past
+    if not extends_nothing(document):  # which may be past
+        ordered("validUntil", published, valid)
     ordered("period", period["from"], period["to"])
     report.equal("period to", as_of, period["to"])
     ordered("cut-off of custody", cutoff["custodyDate"], as_of[:10])
@@ -860,6 +906,15 @@ def check_times(document: Any, report: Report) -> None:
                 ordered(f"{where} retrieved", account["source"]["retrieved"], published)
             if account["source"]["statementDate"] is not None:
                 ordered(f"{where} date", account["source"]["statementDate"], cutoff["custodyDate"])
+
+
+def extends_nothing(document: Mapping[str, Any]) -> bool:
+    """Say whether the statement is valid for no longer than the one before it: it knows too little.
+
+    That is what nobody approved, or where the cover of any token is not known.
+    """
+    statuses = {token["status"] for token in document["tokens"]}
+    return document["kind"] == "EVENT" or "UNKNOWN" in statuses
 
 
 def content_sha256(document: Mapping[str, Any]) -> str:
@@ -962,16 +1017,17 @@ def check_sequence(
     if previous is None:
         return
     content = previous.get(DOCUMENT, b"")
+    sha256 = hashlib.sha256(content).hexdigest()
     signature = previous.get(f"{DOCUMENT}.ed25519", b"")
     try:
         earlier = parse_canonical(content)
         signers = [key for key in keys if verify_ed25519(key.public_key, content, signature)]
         valid = any(key.valid_at(earlier["published"]) for key in signers)
         report.require("previous signature", valid, "one by a key valid then", "another")
-        _check_follows(document, earlier, report)
+        _check_follows(document, earlier, sha256, report)
     except (NotCanonical, KeyError, TypeError, AttributeError) as exc:
         report.fail(f"previous {DOCUMENT}", "a statement", exc)
-    report.equal("prevSha256", hashlib.sha256(content).hexdigest(), document["prevSha256"])
+    report.equal("prevSha256", sha256, document["prevSha256"])
 
 
 def _check_superseded(document: Any, report: Report) -> None:
@@ -987,46 +1043,89 @@ def _check_superseded(document: Any, report: Report) -> None:
             report.equal("supersedes", document["prevSha256"], superseded["sha256"])
 
 
-def _check_no_better(document: Any, earlier: Any, report: Report) -> None:
-    """Check that a statement without people tells nobody anything better than the one before."""
-    now = {token["symbol"]: token for token in document["tokens"]}
-    then = {token["symbol"]: token for token in earlier["tokens"]}
+def last_stated(document: Any, sha256: str = "") -> dict[str, dict[str, Any]]:
+    """Return how each token was last stated, by its symbol: as a statement after this carries it.
+
+    `sha256` is that of the document. What it carries itself was stated by an earlier one.
+    """
+    found = {}
+    for entry in document.get("notRestated", ()):
+        kept = ("symbol", "isin", "name", "status", "lackingShares", "closing", "stated", "mint")
+        found[entry["symbol"]] = {name: entry[name] for name in kept}
+    as_of = document["cutoff"]["asOf"]
+    stated = {"sequence": document["sequence"], "sha256": sha256, "asOf": as_of}
+    for token in document["tokens"]:
+        lines = {line["code"]: line["qty"] for line in token["reconciliation"]}
+        lacking = None
+        if token["status"] == "SHORT":
+            lacking = decimal_text(-Fraction(lines["C8"]) - Fraction(lines["C6"]))
+        closing = {unit: token["rollForward"][unit]["closing"] for unit in ("tokens", "shares")}
+        found[token["symbol"]] = {
+            **{name: token[name] for name in ("symbol", "isin", "name", "status", "mint")},
+            "lackingShares": lacking,
+            "closing": closing,
+            "stated": stated,
+        }
+    return found
+
+
+def _answer(entry: Any) -> tuple[int, Fraction]:
+    """Return where an answer stands between best and worst."""
+    return STATUSES.index(entry["status"]), Fraction(entry["lackingShares"] or 0)
+
+
+def _check_no_better(document: Any, then: Mapping[str, Any], report: Report) -> None:
+    """Check that a statement without people tells nobody anything better than the one before.
+
+    What it states anew is no better than last stated; the answer of all else is as last stated.
+    """
+    now, carried = last_stated(document), {one["symbol"] for one in document["notRestated"]}
     report.equal("tokens of an event", " ".join(sorted(then)), " ".join(sorted(now)))
     for symbol in sorted(now.keys() & then.keys()):
-        status, before = now[symbol]["status"], then[symbol]["status"]
-        no_better = BADNESS[status] >= BADNESS[before]
-        report.require(f"{symbol} status", no_better, f"no better than {before}", status)
-        said = {entry["chain"]: entry for entry in then[symbol]["mint"]["headroom"]}
-        for entry in now[symbol]["mint"]["headroom"]:
-            where, state = f"{symbol} mint on {entry['chain']}", entry["state"]
-            last = said.get(entry["chain"], {"state": "OPEN", "tokens": "0"})
+        entry, before = now[symbol], then[symbol]
+        if symbol in carried:
+            for name in sorted(before.keys() - {"mint"}):
+                report.equal(f"{symbol} {name}, carried", before[name], entry[name])
+        else:
+            no_better = _answer(entry) >= _answer(before)
+            worst, status = _in_words(before), _in_words(entry)
+            report.require(f"{symbol} status", no_better, f"no better than {worst}", status)
+        said = {room["chain"]: room for room in before["mint"]["headroom"]}
+        for room in entry["mint"]["headroom"]:
+            where, state = f"{symbol} mint on {room['chain']}", room["state"]
+            last = said.get(room["chain"], {"state": "OPEN", "tokens": "0"})
             shut = GATES.index(state) >= GATES.index(last["state"])
             report.require(where, shut, f"no wider than {last['state']}", state)
-            fits = Fraction(entry["tokens"]) <= Fraction(last["tokens"])
-            report.require(where, fits, f"at most {last['tokens']}", entry["tokens"])
+            fits = Fraction(room["tokens"]) <= Fraction(last["tokens"])
+            report.require(where, fits, f"at most {last['tokens']}", room["tokens"])
 
 
-def _check_follows(document: Any, earlier: Any, report: Report) -> None:
+def _in_words(entry: Any) -> str:
+    lacking = entry["lackingShares"]
+    return str(entry["status"]) if lacking is None else f"{entry['status']} by {lacking}"
+
+
+def _check_follows(document: Any, earlier: Any, sha256: str, report: Report) -> None:
+    then = last_stated(earlier, sha256)
     report.equal("program", earlier["program"], document["program"])
     report.equal("sequence", earlier["sequence"] + 1, document["sequence"])
     report.equal("period from", earlier["cutoff"]["asOf"], document["period"]["from"])
     as_of, before = document["cutoff"]["asOf"], earlier["cutoff"]["asOf"]
     report.require("asOf", as_of > before, f"after {before}", as_of)
     if document["kind"] == "EVENT":
-        _check_no_better(document, earlier, report)
-    if document["status"] == "UNKNOWN" or document["kind"] == "EVENT":
+        _check_no_better(document, then, report)
+    if extends_nothing(document):
         latest = max(as_of, earlier["validUntil"])
         valid = document["validUntil"]
         report.require("validUntil", valid <= latest, f"not after {latest}", valid)
-    now = {token["symbol"]: token["rollForward"] for token in document["tokens"]}
-    then = {token["symbol"]: token["rollForward"] for token in earlier["tokens"]}
-    for symbol in sorted(now.keys() | then.keys()):
-        if symbol not in now:
-            report.fail(symbol, "a token that is still stated", None)
-            continue
+    for symbol in sorted(then.keys() - last_stated(document).keys()):
+        report.fail(symbol, "a token that is still stated", None)
+    for token in document["tokens"]:
+        symbol = token["symbol"]
         for unit in ("tokens", "shares"):
-            closing = then[symbol][unit]["closing"] if symbol in then else "0"
-            report.equal(f"{symbol} opening {unit}", closing, now[symbol][unit]["opening"])
+            closing = then[symbol]["closing"][unit] if symbol in then else "0"
+            opening = token["rollForward"][unit]["opening"]
+            report.equal(f"{symbol} opening {unit}", closing, opening)
 
 
 # --- Command line ---------------------------------------------------------------------------------
