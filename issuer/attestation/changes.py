@@ -1,15 +1,25 @@
 """What changed the cover of tokens in a period: each kind of change by one query for all tokens."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from django.db.models import Case, F, OuterRef, Subquery, Sum, When, Window
+from django.db.models import Case, F, Min, OuterRef, Q, Subquery, Sum, When, Window
 from django.db.models.functions import Lag
 
-from issuer.attestation.period_low import Cause, Change, Codes, Low, State, Stated, lowest
+from issuer.attestation.period_low import (
+    Cause,
+    Change,
+    Codes,
+    Low,
+    State,
+    Stated,
+    lowest,
+    lowest_found_late,
+)
 from issuer.chain.models import ChainEvent, IntentTransition, SupplySnapshot
 from issuer.chain.states import EventKind, IntentKind, IntentStep
 from issuer.custody.models import CustodyAccount, Position, Statement
@@ -31,6 +41,34 @@ _BOOKED_LATER: Final = (IntentKind.MINT, IntentKind.BURN)
 Changes: TypeAlias = Iterator[tuple[UUID, Change]]
 
 
+@dataclass(frozen=True)
+class _Period:
+    """What the cover of tokens is made of, and the time that is looked at.
+
+    `known_at` is when the statement before was frozen: what of the time before it became known
+    only later is late.
+    """
+
+    tokens: Sequence[Token]
+    deployments: Sequence[Deployment]
+    accounts: Sequence[CustodyAccount]
+    splits: Mapping[UUID, Sequence[Split]]
+    start: datetime
+    until: datetime
+    known_at: datetime | None
+
+    def of(self, token_ids: Collection[UUID], start: datetime, until: datetime) -> "_Period":
+        """Return another time of some of the tokens."""
+        return replace(
+            self,
+            tokens=[one for one in self.tokens if one.pk in token_ids],
+            deployments=[one for one in self.deployments if one.token_id in token_ids],
+            accounts=[one for one in self.accounts if one.token_id in token_ids],
+            start=start,
+            until=until,
+        )
+
+
 def lows_between(
     results: Sequence[TokenResult],
     deployments: Sequence[Deployment],
@@ -38,40 +76,87 @@ def lows_between(
     splits: Mapping[UUID, Sequence[Split]],
     *,
     start: datetime,
+    known_at: datetime | None = None,
 ) -> dict[UUID, Low]:
     """Return the lowest cover from `start` until the cut-off of `results`, by token.
 
-    A reconciliation of the period that found less than the changes tell counts, too.
+    A reconciliation of the period that found less than the changes tell counts, too. So does what
+    chains did before `start` and the statement before, which was frozen at `known_at`, could not
+    say, because it became final only then.
     """
-    until = results[0].run.as_of
     tokens = [result.token for result in results]
-    states = {
-        token.pk: State(
-            codes=_codes(token, [one for one in accounts if one.token_id == token.pk]),
-            decimals={one.pk: one.decimals for one in deployments if one.token_id == token.pk},
-            splits=splits.get(token.pk, ()),
-        )
-        for token in tokens
-    }
-    changes: dict[UUID, list[Change]] = defaultdict(list)
-    for token_id, change in (
-        *_of_books(states, start, until),
-        *_of_statements(accounts, start, until),
-        *_of_chains(deployments, start, until),
-        *_of_own_addresses(deployments, start, until),
-        *_of_multipliers(deployments, until),
-    ):
-        if change.at <= start:
-            states[token_id].apply(change)
-        else:
-            changes[token_id].append(change)
+    until = results[0].run.as_of
+    period = _Period(tokens, deployments, accounts, splits, start, until, known_at)
     found = _lows_of_runs(tokens, start, until)
+    states, changes = _read(period)
     for token_id, state in states.items():
         low = lowest(state, changes[token_id], start=start, until=until)
         run = found.get(token_id)
         if low is not None and (run is None or low.cover_bps <= run.cover_bps):
             found[token_id] = low
+    for token_id, late in _found_late(period).items():
+        if token_id not in found or late.cover_bps <= found[token_id].cover_bps:
+            found[token_id] = late
     return found
+
+
+def _found_late(period: _Period) -> dict[UUID, Low]:
+    """Return, by token, the lowest cover before the period that its statement could not know."""
+    began = _late_since(period)
+    if not began:
+        return {}
+    # One instant before the first of them, nothing was late.
+    before = period.of(began, min(began.values()) - timedelta(microseconds=1), period.start)
+    states, changes = _read(before)
+    lows = {
+        token_id: lowest_found_late(state, changes[token_id]) for token_id, state in states.items()
+    }
+    return {token_id: low for token_id, low in lows.items() if low is not None}
+
+
+def _late_since(period: _Period) -> dict[UUID, datetime]:
+    """Return, by token, from which block on the statement before did not know what chains did."""
+    if period.known_at is None:
+        return {}
+    mined = Q(deployment__in=period.deployments, block_mined_at__lte=period.start)
+    events = ChainEvent.objects.filter(mined, seen_at__gt=period.known_at).exclude(
+        intent__kind__in=_BOOKED_LATER
+    )
+    snapshots = SupplySnapshot.objects.filter(mined, taken_at__gt=period.known_at)
+    began: dict[UUID, datetime] = {}
+    for late in (events, snapshots):
+        first = late.order_by().values_list("deployment__token_id")
+        for token_id, at in first.annotate(first=Min("block_mined_at")):
+            began[token_id] = min(at, began.get(token_id, at))
+    return began
+
+
+def _read(period: _Period) -> tuple[dict[UUID, State], dict[UUID, list[Change]]]:
+    """Return, by token, the state at the start of the period, and what changed in it."""
+    start, until = period.start, period.until
+    states = {
+        token.pk: State(
+            codes=_codes(token, [one for one in period.accounts if one.token_id == token.pk]),
+            decimals={
+                one.pk: one.decimals for one in period.deployments if one.token_id == token.pk
+            },
+            splits=period.splits.get(token.pk, ()),
+        )
+        for token in period.tokens
+    }
+    changes: dict[UUID, list[Change]] = defaultdict(list)
+    for token_id, change in (
+        *_of_books(states, start, until),
+        *_of_statements(period.accounts, start, until),
+        *_of_chains(period),
+        *_of_own_addresses(period),
+        *_of_multipliers(period.deployments, until),
+    ):
+        if change.at <= start:
+            states[token_id].apply(change)
+        else:
+            changes[token_id].append(change)
+    return states, changes
 
 
 def _codes(token: Token, accounts: Sequence[CustodyAccount]) -> Codes:
@@ -130,18 +215,19 @@ def _of_statements(accounts: Sequence[CustodyAccount], start: datetime, until: d
         )
 
 
-def _of_chains(deployments: Sequence[Deployment], start: datetime, until: datetime) -> Changes:
+def _of_chains(period: _Period) -> Changes:
+    start, until = period.start, period.until
     booked = IntentTransition.objects.filter(
         intent__event=OuterRef("pk"), step=IntentStep.BOOK.name
     ).values("occurred_at")[:1]
-    events = ChainEvent.objects.filter(deployment__in=deployments, block_mined_at__lte=until)
+    events = ChainEvent.objects.filter(deployment__in=period.deployments, block_mined_at__lte=until)
     counted = events.annotate(
         counted_at=Case(
             When(intent__kind__in=_BOOKED_LATER, then=Subquery(booked)),
             default=F("block_mined_at"),
         ),
     )
-    token_of = {deployment.pk: deployment.token_id for deployment in deployments}
+    token_of = {deployment.pk: deployment.token_id for deployment in period.deployments}
     before = counted.filter(counted_at__lte=start).order_by().values_list("deployment_id", "kind")
     for deployment_id, kind, moved in before.annotate(Sum("base_units")):
         change = Change(start, Cause.CHAIN, "", deployment_id, _signed(kind, moved))
@@ -154,11 +240,18 @@ def _of_chains(deployments: Sequence[Deployment], start: datetime, until: dateti
         "transaction_hash",
         "kind",
         "base_units",
+        "seen_at",
     )
-    for deployment_id, ours, at, transaction, kind, moved in since.values_list(*columns):
+    for deployment_id, ours, at, transaction, kind, moved, seen_at in since.values_list(*columns):
         cause = Cause.BOOKS if ours in _BOOKED_LATER else Cause.CHAIN
-        change = Change(at, cause, transaction, deployment_id, _signed(kind, moved))
+        late = cause == Cause.CHAIN and _after(seen_at, period.known_at)
+        change = Change(at, cause, transaction, deployment_id, _signed(kind, moved), late)
         yield token_of[deployment_id], change
+
+
+def _after(seen_at: datetime, known_at: datetime | None) -> bool:
+    """Say whether something was seen after the statement before was frozen."""
+    return known_at is not None and seen_at > known_at
 
 
 def _signed(kind: str, base_units: int) -> int:
@@ -166,17 +259,16 @@ def _signed(kind: str, base_units: int) -> int:
     return base_units if kind == EventKind.MINT else -base_units
 
 
-def _of_own_addresses(
-    deployments: Sequence[Deployment], start: datetime, until: datetime
-) -> Changes:
+def _of_own_addresses(period: _Period) -> Changes:
     """Yield what is at the issuer's own addresses, each time that a snapshot shows it to differ."""
+    start, until = period.start, period.until
     ours = defaultdict(set)
     addresses = ControlledAddress.objects.exclude(role=ControlledRole.REDEMPTION).order_by()
     for network_id, address in addresses.values_list("network_id", "address"):
         ours[network_id].add(address)
-    by_id = {deployment.pk: deployment for deployment in deployments}
+    by_id = {deployment.pk: deployment for deployment in period.deployments}
     snapshots = SupplySnapshot.objects.filter(deployment__in=by_id)
-    columns = ("deployment_id", "block_mined_at", "controlled_base_units")
+    columns = ("deployment_id", "block_mined_at", "controlled_base_units", "taken_at")
     opening = snapshots.filter(block_mined_at__lte=start).order_by("deployment_id", "-block_number")
     since = (
         snapshots.filter(block_mined_at__gt=start, block_mined_at__lte=until)
@@ -187,17 +279,17 @@ def _of_own_addresses(
                 order_by=F("block_number").asc(),
             )
         )
-        .exclude(before=F("controlled_base_units"))
+        .filter(Q(before__isnull=True) | ~Q(before=F("controlled_base_units")))
         .order_by("block_number")
     )
     for found in (opening.distinct("deployment_id"), since):
-        for deployment_id, at, held in found.values_list(*columns):
+        for deployment_id, at, held, taken_at in found.values_list(*columns):
             deployment = by_id[deployment_id]
             own = sum(int(held.get(address, 0)) for address in ours[deployment.network_id])
-            yield (
-                deployment.token_id,
-                Change(at, Cause.OWN_ADDRESS, deployment.network.caip2, deployment_id, own),
-            )
+            late = _after(taken_at, period.known_at)
+            caip2 = deployment.network.caip2
+            change = Change(at, Cause.OWN_ADDRESS, caip2, deployment_id, own, late)
+            yield deployment.token_id, change
 
 
 def _of_multipliers(deployments: Sequence[Deployment], until: datetime) -> Changes:

@@ -4,11 +4,14 @@ Whoever brings shares in for the day of a statement only is seen here. Everythin
 the period is read at once, put in one order, and walked through; what changed at one instant counts
 together. A mint or burn of ours counts from when it is booked, for until then the other side of it
 is not in the books either; any other one counts from its block.
+
+A block may be mined in one period and become final in the next. What it did to the cover of the
+period before, nobody could state then; it is stated as found late.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from enum import Enum, unique
@@ -35,6 +38,7 @@ class Cause(Enum):
     SPLIT = "SPLIT"  # another number of shares per token
     OWN_ADDRESS = "OWN_ADDRESS"  # tokens into or out of the issuer's own addresses
     BOOKS = "BOOKS"
+    LATE_FOUND = "LATE_FOUND"  # before the period, in a block that was not final until it began
     RECONCILIATION = "RECONCILIATION"  # a run found less than the changes tell
     OPENING = "OPENING"  # it was so when the period began
 
@@ -71,6 +75,7 @@ class Change:
     `value` is what the books have under the code `subject` (BOOKS), the custodian stated of the
     account (STATEMENT), came to the supply of the deployment in base units (CHAIN; BOOKS if it was
     ours), is at our own addresses of it in base units (OWN_ADDRESS), or its multiplier (SPLIT).
+    `late` says that the statement before the period did not know of it.
     """
 
     at: datetime
@@ -78,6 +83,7 @@ class Change:
     reference: str
     subject: UUID | str
     value: Decimal | int | Stated
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,17 @@ class State:
     supply: dict[UUID, int] = field(default_factory=lambda: defaultdict(int))
     own: dict[UUID, int] = field(default_factory=dict)
     multipliers: dict[UUID, Decimal] = field(default_factory=dict)
+
+    def copy(self) -> "State":
+        """Return the same state, to be taken through other changes."""
+        return replace(
+            self,
+            books=self.books.copy(),
+            stated=self.stated.copy(),
+            supply=self.supply.copy(),
+            own=self.own.copy(),
+            multipliers=self.multipliers.copy(),
+        )
 
     def apply(self, change: Change) -> None:
         """Take one change in; a statement of an earlier day than the current one is no news."""
@@ -164,7 +181,7 @@ class State:
         )
         stated = self.stated.get(account)
         if stated is None:
-            return min(_ZERO, booked) - leaving
+            return min(_ZERO, booked - leaving)
         since = _product(
             split
             for split in self.splits
@@ -178,7 +195,7 @@ class State:
         pending = quantities.scaled_rounded_up(stated.pending_delivery, since)
         lent = quantities.scaled_rounded_up(stated.lent, since)
         blocked = quantities.scaled_rounded_up(stated.blocked, since)
-        return min(settled, booked) - max(pending, leaving) - lent - blocked
+        return min(settled - pending, booked - leaving) - lent - blocked
 
     def _booked(self, code: str, factor: Fraction) -> Decimal:
         return quantities.scaled_rounded_down(self.books.get(code, _ZERO), factor)
@@ -199,17 +216,46 @@ def lowest(
             found.append(Low(bps, at, cause, reference))
 
     look(start, Cause.OPENING, "")
-    in_order = sorted(
-        (change for change in changes if start < change.at <= until),
-        key=lambda change: change.at,
-    )
-    for at, together in groupby(in_order, key=lambda change: change.at):
-        at_once = list(together)
+    for at, at_once in _in_order(change for change in changes if start < change.at <= until):
         for change in at_once:
             state.apply(change)
-        named = min(at_once, key=lambda change: _IN_ORDER.index(change.cause))
+        named = _named(at_once)
         look(at, named.cause, named.reference)
     return found[-1] if found else None
+
+
+def lowest_found_late(state: State, changes: Iterable[Change]) -> Low | None:
+    """Return the first lowest cover at which late ones of `changes` made it lower than was known.
+
+    `state` is that before all of them, and is taken through every one; None if there is no such
+    time. The reference is of the late change that came last until then.
+    """
+    known, found, late = state.copy(), list[Low](), ""
+    for at, at_once in _in_order(changes):
+        for change in at_once:
+            state.apply(change)
+            if not change.late:
+                known.apply(change)
+        if came_late := [change for change in at_once if change.late]:
+            late = _named(came_late).reference
+        bps, said = state.cover_bps(at), known.cover_bps(at)
+        if bps is None or (said is not None and bps >= said):
+            continue
+        if not found or bps < found[-1].cover_bps:
+            found.append(Low(bps, at, Cause.LATE_FOUND, late))
+    return found[-1] if found else None
+
+
+def _in_order(changes: Iterable[Change]) -> Iterator[tuple[datetime, list[Change]]]:
+    """Yield the instants at which something changed, in order, each with all that did."""
+    ordered = sorted(changes, key=lambda change: change.at)
+    for at, together in groupby(ordered, key=lambda change: change.at):
+        yield at, list(together)
+
+
+def _named(changes: Iterable[Change]) -> Change:
+    """Return the change at one instant that is named as its cause."""
+    return min(changes, key=lambda change: _IN_ORDER.index(change.cause))
 
 
 def _product(splits: Iterable[Split]) -> Fraction:

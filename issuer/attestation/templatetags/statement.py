@@ -18,6 +18,7 @@ CAUSES: Final[Mapping[Cause, str]] = {
     Cause.SPLIT: "Another number of shares per token",
     Cause.OWN_ADDRESS: "Tokens moved into or out of the issuer's own addresses",
     Cause.BOOKS: "A posting",
+    Cause.LATE_FOUND: "Before the period, on a chain: final only after the statement before",
     Cause.RECONCILIATION: "Found by a reconciliation",
     Cause.OPENING: "It was so from the beginning of the period",
 }
