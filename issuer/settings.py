@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import structlog
 
 from issuer import env
-from issuer.operations import databases, embedded, logs
+from issuer.backoffice import theme
+from issuer.operations import databases, embedded, logs, schedule
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -239,44 +240,7 @@ MEDIA_ROOT = DATA_DIR / "media"
 #: An older reconciliation says nothing of the present: the public page then says UNKNOWN.
 RECONCILIATION_DUE_MINUTES = env.integer("RECONCILIATION_DUE_MINUTES", 60, minimum=1)
 
-UNFOLD: dict[str, Any] = {
-    "SITE_TITLE": "Issuer",
-    "SITE_HEADER": "Issuer",
-    "SITE_SUBHEADER": "Back office",
-    "SITE_SYMBOL": "account_balance",
-    "SITE_URL": "/",
-    "SHOW_HISTORY": True,
-    "SHOW_VIEW_ON_SITE": False,
-    "ENVIRONMENT": "issuer.backoffice.navigation.environment",
-    "BORDER_RADIUS": "6px",
-    "COLORS": {
-        "primary": {  # a quiet blue, apart from the colors that states have
-            "50": "oklch(97% .014 254.6)",
-            "100": "oklch(93.2% .032 255.6)",
-            "200": "oklch(88.2% .059 254.1)",
-            "300": "oklch(80.9% .105 251.8)",
-            "400": "oklch(70.7% .165 254.6)",
-            "500": "oklch(58.3% .16 255)",
-            "600": "oklch(48.8% .14 256)",
-            "700": "oklch(42.4% .125 257)",
-            "800": "oklch(37.9% .1 258)",
-            "900": "oklch(32.9% .075 259)",
-            "950": "oklch(24.2% .055 260)",
-        },
-    },
-    "STYLES": [
-        "issuer.backoffice.navigation.screens_style",
-        "issuer.backoffice.navigation.backoffice_style",
-    ],
-    "SCRIPTS": ["issuer.backoffice.navigation.copy_script"],
-    "ACCOUNT": {"navigation": "issuer.backoffice.navigation.account_links"},
-    "TABS": "issuer.backoffice.navigation.tabs",
-    "SIDEBAR": {
-        "show_search": False,
-        "show_all_applications": False,
-        "navigation": "issuer.backoffice.navigation.sidebar",
-    },
-}
+UNFOLD = theme.UNFOLD
 
 
 # --- Interface for partners
@@ -337,44 +301,7 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # nobody commands workers from afar
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat" / "schedule")
-
-
-def _beat(task: str, *, seconds: int, sandbox_seconds: int = 1) -> dict[str, Any]:
-    """Return when a task is due; one that waited until it is due again is not carried out."""
-    every = sandbox_seconds if SANDBOX else seconds
-    return {
-        "task": f"issuer.{task}",
-        "schedule": timedelta(seconds=every),
-        "options": {"expires": max(every, 15)},
-    }
-
-
-CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "operations.beat": _beat("operations.tasks.beat", seconds=15, sandbox_seconds=15),
-    "operations.alerts": _beat("operations.tasks.alert_staff", seconds=5, sandbox_seconds=2),
-    "audit.seal": _beat("audit.tasks.seal_trail", seconds=10, sandbox_seconds=5),
-    "kyc.expiry": _beat("kyc.tasks.expire_cases", seconds=60, sandbox_seconds=5),
-    "custody.statements": _beat("custody.tasks.collect_statements", seconds=60),
-    "custody.ageing": _beat("custody.tasks.age_instructions", seconds=300, sandbox_seconds=5),
-    "chain.scan": _beat("chain.tasks.scan_networks", seconds=10, sandbox_seconds=2),
-    "chain.acts": _beat("chain.tasks.advance_acts", seconds=15),
-    "chain.intents": _beat("chain.tasks.advance_intents", seconds=15),
-    "chain.halts": _beat("chain.tasks.stop_intents", seconds=3),
-    "primary_market.requests": _beat("primary_market.tasks.advance_requests", seconds=15),
-    "primary_market.redemptions": _beat("primary_market.tasks.advance_redemptions", seconds=15),
-    "corporate_actions.splits": _beat(
-        "corporate_actions.tasks.advance_splits", seconds=15, sandbox_seconds=2
-    ),
-    "reconciliation": _beat(
-        "reconciliation.tasks.reconcile_programs", seconds=900, sandbox_seconds=3
-    ),
-    "reconciliation.alarm": _beat(
-        "reconciliation.tasks.reconcile_alarmed", seconds=5, sandbox_seconds=5
-    ),
-    "api.forgetting": _beat("api.tasks.forget_served_requests", seconds=3600, sandbox_seconds=3600),
-    "attestation.events": _beat("attestation.tasks.attest_events", seconds=5, sandbox_seconds=2),
-    "attestation.publish": _beat("attestation.tasks.publish_reviewed", seconds=30),
-}
+CELERY_BEAT_SCHEDULE = schedule.of(sandbox=SANDBOX)
 
 
 # --- Chains
@@ -389,32 +316,16 @@ TRANSACTION_GUARDS = {
     "MINT": "issuer.primary_market.guards.require_wanted",
     "BURN": "issuer.primary_market.guards.require_wanted",
 }
-if SANDBOX:  # the demo world's own chain, and the second of the keys that every anvil prints
+if SANDBOX:  # the demo world's own chains, and keys that guard nothing
+    from issuer.sandbox import keys
+
     ANVIL_PORT = env.integer("ANVIL_PORT", 8545, minimum=1)
     SECOND_ANVIL_PORT = env.integer("SECOND_ANVIL_PORT", 8546, minimum=1)
     NETWORKS = {
         "eip155:31337": {"rpc_urls": [f"http://127.0.0.1:{ANVIL_PORT}"]},
         "eip155:31338": {"rpc_urls": [f"http://127.0.0.1:{SECOND_ANVIL_PORT}"]},
     } | NETWORKS
-    # The keys that every anvil prints; they guard nothing.
-    _ANVIL_KEYS: dict[str, list[str]] = {
-        "ADMIN": ["0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"],
-        "MINTER": ["0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"],
-        "PAUSER": ["0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a"],
-        "SEIZER": ["0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6"],
-        "BURNER": ["0x47e179ec197488593b187f80a00eb0da91f1b9d0b13f8733639f19c30a34926a"],
-        "MULTIPLIER": ["0x8b3a350cf5c34c9194ca85829a2df0ec3153be0318b5e2d3348e872092edffba"],
-    }
-    # The second chain has a minter of its own, and its successor, for the story in which a thief
-    # has the first.
-    _SECOND_MINTERS = [
-        "0x4bbbf85ce3377467afe5d46f804f221813b2bb87f24d81f60f1fcdbf7cbf4356",
-        "0xdbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97",
-    ]
-    SIGNER_KEYS = {
-        "eip155:31337": _ANVIL_KEYS,
-        "eip155:31338": _ANVIL_KEYS | {"MINTER": _SECOND_MINTERS},
-    } | SIGNER_KEYS
+    SIGNER_KEYS = keys.SIGNER_KEYS | SIGNER_KEYS
 
 
 # --- Custodians
