@@ -28,6 +28,7 @@ from tests.make import (
     chain,
     chain_acts,
     corporate_actions,
+    custody,
     gate,
     kyc,
     ledger,
@@ -172,6 +173,10 @@ def make_issuance() -> None:
     primary_market.issuance(state=IssuanceState.COMPLETED, at=AT)
 
 
+def make_stated_settlement() -> None:
+    custody.stated_settlement(at=AT)
+
+
 def make_act() -> None:
     chain_acts.act(state=ActState.APPROVED)
 
@@ -211,6 +216,7 @@ MAKERS: dict[Callable[[], object], Iterable[str]] = {
     chain.event: ["chain_chainevent"],
     make_act: ["chain_contractacttransition"],
     chain.incoming_transfer: ["chain_incomingtransfer"],
+    make_stated_settlement: ["custody_statedsettlement"],
     make_issuance: [
         "approvals_approval",
         "chain_intenttransition",

@@ -1,6 +1,8 @@
 """Custody as staff see it: accounts, statements, positions and instructions."""
 
 import base64
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from django.contrib import admin, messages
@@ -30,7 +32,7 @@ from issuer.foundation.errors import DomainError
 from issuer.foundation.templatetags import screens
 from issuer.parties.models import Custodian
 from issuer.people.actors import actor_of
-from issuer.people.acts import Act, ActsAdmin
+from issuer.people.acts import Act, ActsAdmin, ReasonForm
 from issuer.people.models import User
 
 LOAD: Final = "custody.load_statement"
@@ -57,9 +59,25 @@ def _may_fail(instruction: SettlementInstruction) -> bool:
     return instruction.state == InstructionState.INSTRUCTED
 
 
+def _has_failed(instruction: SettlementInstruction) -> bool:
+    return instruction.state == InstructionState.FAILED
+
+
 def _may_cancel(instruction: SettlementInstruction) -> bool:
-    """Say whether it may be taken back here; that of a request goes with the request."""
-    return _may_settle(instruction) and instruction.purpose == Purpose.OWN_SHARES
+    """Say whether it may be taken back here, which it may not once a part has settled.
+
+    A receipt for a request goes with the request. A delivery for one has failed before: its
+    request is stopped then, until somebody has looked at it.
+    """
+    if instruction.settled_quantity or instruction.purpose == Purpose.ISSUANCE:
+        return False
+    if instruction.purpose == Purpose.REDEMPTION:
+        return _has_failed(instruction)
+    return _may_settle(instruction)
+
+
+def _told_before(instruction: SettlementInstruction) -> Mapping[str, Any]:
+    return {"counterparty": instruction.counterparty}
 
 
 ACTS: Final = (
@@ -67,7 +85,8 @@ ACTS: Final = (
         name="settle",
         label="Settle by the current statement",
         consequence="The custodian's current statement must show that the shares have come, or "
-        "gone. The books then follow, and the statement stands beside them as evidence.",
+        "gone. The books then follow, and the statement stands beside them as evidence. Where it "
+        "bears one of several instructions, you have asked the custodian which it was.",
         permission=INSTRUCT,
         take=_settle,
         offered=_may_settle,
@@ -78,13 +97,26 @@ ACTS: Final = (
         consequence="The shares did not move on their date; they may move yet.",
         permission=INSTRUCT,
         take=lambda row, **asked: services.fail_instruction(row.pk, **asked),
+        form=ReasonForm,
         offered=_may_fail,
+    ),
+    Act(
+        name="reinstruct",
+        label="Instruct again",
+        consequence="The custodian is told again to move the shares, or what is left of them, by "
+        "another date. The books go on showing them as on their way.",
+        permission=INSTRUCT,
+        take=lambda row, **asked: services.reinstruct(row.pk, **asked),
+        form=forms.AgainForm,
+        offered=_has_failed,
+        initial=_told_before,
     ),
     Act(
         name="cancel",
         label="Cancel",
         consequence="The instruction is taken back for good, and the books no longer show its "
-        "shares as on their way.",
+        "shares as on their way. Those of a delivery are owed for burned tokens again, and its "
+        "request is frozen; the current statement must show them there, and not about to leave.",
         permission=INSTRUCT,
         take=lambda row, **asked: services.cancel_instruction(row.pk, **asked),
         offered=_may_cancel,
@@ -263,7 +295,7 @@ class InstructionTransitionInline(ReadOnlyAdmin, TabularInline):
     """The history of an instruction."""
 
     model = InstructionTransition
-    fields = ("occurred_at", "step", "origin", "destination", "actor")
+    fields = ("occurred_at", "step", "origin", "destination", "detail", "actor")
     readonly_fields = fields
     extra = 0
     ordering = ("id",)
@@ -274,8 +306,8 @@ class SettlementInstructionAdmin(ActsAdmin, ModelAdmin):
     """What custodians were told to take in or to deliver, and what became of it."""
 
     list_display = (
-        *("account", "direction", "purpose", "shares", "trade_date", "settlement_date"),
-        *("status", "counterparty"),
+        *("account", "direction", "purpose", "shares", "moved", "settlement_date"),
+        *("status", "late", "counterparty"),
     )
     list_filter = ("state", "direction", "purpose", "account__token")
     list_select_related = ("account__token", "account__custodian")
@@ -284,19 +316,11 @@ class SettlementInstructionAdmin(ActsAdmin, ModelAdmin):
     ordering = ("-settlement_date", "-id")
     show_full_result_count = False
     fields = (
-        *("account", "direction", "purpose", "request_id", "shares"),
-        *(
-            "trade_date",
-            "settlement_date",
-            "counterparty",
-            "status",
-            "evidence",
-            "instructed_by",
-            "instructed_at",
-        ),
-        "settled_at",
+        *("account", "direction", "purpose", "request_id", "shares", "moved", "left"),
+        *("trade_date", "settlement_date", "counterparty", "status", "late", "reason"),
+        *("evidence", "instructed_by", "instructed_at", "settled_at"),
     )
-    readonly_fields = ("shares", "status")
+    readonly_fields = ("shares", "moved", "left", "status", "late")
     inlines = (InstructionTransitionInline,)
     opening = Act(
         name="instruct",
@@ -316,6 +340,23 @@ class SettlementInstructionAdmin(ActsAdmin, ModelAdmin):
     @admin.display(description="Quantity", ordering="quantity")
     def shares(self, instruction: SettlementInstruction) -> SafeString:
         return screens.quantity(instruction.quantity)
+
+    @admin.display(description="Settled so far", ordering="settled_quantity")
+    def moved(self, instruction: SettlementInstruction) -> SafeString:
+        return screens.quantity(instruction.settled_quantity)
+
+    @admin.display(description="Still to move")
+    def left(self, instruction: SettlementInstruction) -> SafeString:
+        still = instruction.state in selectors.OPEN_STATES
+        return screens.quantity(instruction.remaining if still else Decimal(0))
+
+    @admin.display(description="Late", ordering="settlement_date")
+    def late(self, instruction: SettlementInstruction) -> str:
+        """Say for how long an open instruction is past its date."""
+        days = (clock.now().date() - instruction.settlement_date).days
+        if instruction.state not in selectors.OPEN_STATES or days <= 0:
+            return ""
+        return f"{days} day{'s' if days > 1 else ''}"
 
     @admin.display(description="State", ordering="state")
     def status(self, instruction: SettlementInstruction) -> SafeString:

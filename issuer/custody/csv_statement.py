@@ -11,6 +11,13 @@ number of accounts and the sum of their settled shares:
     AAPLX-01,US0378331005,600,0,0,0,0,600
     end,1,600
 
+A custodian that knows our instructions by their references may say of each how much of it has
+settled so far; then the last line has their number, too:
+
+    account,instruction,settled
+    AAPLX-01,01939f6c-7d2a-7b11-8a52-1c9f5d0f3b7e,60
+    end,1,600,1
+
 UTF-8, with or without a byte order mark; lines end in LF or CRLF. Shares are plain decimal
 numbers of at most nine decimal places.
 """
@@ -22,9 +29,10 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Final
+from uuid import UUID
 
 from issuer.custody.errors import StatementEmpty, StatementMalformed, StatementTruncated
-from issuer.custody.readers import StatementDocument, StatementLine
+from issuer.custody.readers import InstructionLine, StatementDocument, StatementLine
 from issuer.foundation import quantities
 
 HEADER: Final = ("custodian", "statement", "as_of", "supersedes")
@@ -37,13 +45,19 @@ QUANTITIES: Final = (
     "pledged",
 )
 COLUMNS: Final = ("account", "isin", *QUANTITIES)
+INSTRUCTION_COLUMNS: Final = ("account", "instruction", "settled")
 END: Final = ("end", "accounts", "settled")
+END_WITH_INSTRUCTIONS: Final = (*END, "instructions")
 
 _FIRST_ACCOUNT_LINE: Final = len(HEADER) + 2
 _TEXT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ISIN: Final = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
+_INSTRUCTION: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _COUNT: Final = re.compile(r"[0-9]{1,6}")
 _SHARES: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{1,9})?")
+
+#: The number of a line, and what stands in it.
+_Row = tuple[int, Sequence[str]]
 
 
 class CsvStatementReader:
@@ -51,7 +65,7 @@ class CsvStatementReader:
 
     def read(self, raw: bytes) -> StatementDocument:
         rows = _rows(raw)
-        if rows[-1][0] != END[0] or len(rows[-1]) != len(END):
+        if rows[-1][0] != END[0] or len(rows[-1]) not in {len(END), len(END_WITH_INSTRUCTIONS)}:
             raise StatementTruncated(
                 f"The last line, {len(rows)}, is not the statement's end.", line=str(len(rows))
             )
@@ -63,20 +77,21 @@ class CsvStatementReader:
         )
         if tuple(rows[len(HEADER)]) != COLUMNS:
             raise _malformed(len(HEADER) + 1, "columns", ",".join(rows[len(HEADER)]))
-        lines = tuple(
-            _line(row, number=number)
-            for number, row in enumerate(rows[len(HEADER) + 1 : -1], _FIRST_ACCOUNT_LINE)
-        )
+        numbered = list(enumerate(rows[len(HEADER) + 1 : -1], _FIRST_ACCOUNT_LINE))
+        accounts, instructed = _sections(numbered)
+        lines = tuple(_line(row, number=number) for number, row in accounts)
+        instructions = tuple(_instruction(row, number=number) for number, row in instructed)
         if not lines:
             raise StatementEmpty("The statement speaks of no account.")
-        _check_once_each(lines)
-        _check_end(rows[-1], lines, number=len(rows))
+        _check_once_each(lines, instructions)
+        _check_end(rows[-1], lines, instructions, number=len(rows))
         return StatementDocument(
             custodian=_matching(_TEXT, custodian, number=1, column="custodian"),
             reference=_matching(_TEXT, reference, number=2, column="statement"),
             as_of_date=_date(as_of, number=3),
             supersedes=supersedes and _matching(_TEXT, supersedes, number=4, column="supersedes"),
             lines=lines,
+            instructions=instructions,
         )
 
 
@@ -92,7 +107,13 @@ def write(document: StatementDocument) -> bytes:
         shares = [quantities.to_text(getattr(line, name)) for name in QUANTITIES]
         rows.writerow([line.account, line.isin, *shares])
     settled = sum((line.settled for line in document.lines), Decimal(0))
-    rows.writerow([END[0], len(document.lines), quantities.to_text(settled)])
+    end: list[object] = [END[0], len(document.lines), quantities.to_text(settled)]
+    if document.instructions:
+        rows.writerow(INSTRUCTION_COLUMNS)
+        for one in document.instructions:
+            rows.writerow([one.account, one.instruction, quantities.to_text(one.settled)])
+        end.append(len(document.instructions))
+    rows.writerow(end)
     return text.getvalue().encode()
 
 
@@ -115,6 +136,14 @@ def _rows(raw: bytes) -> list[list[str]]:
     return rows
 
 
+def _sections(rows: Sequence[_Row]) -> tuple[Sequence[_Row], Sequence[_Row]]:
+    """Return the lines of accounts, and those of instructions, which have a line of names."""
+    for index, (_, row) in enumerate(rows):
+        if tuple(row) == INSTRUCTION_COLUMNS:
+            return rows[:index], rows[index + 1 :]
+    return rows, ()
+
+
 def _header_value(row: Sequence[str], *, number: int, name: str) -> str:
     if len(row) != 2 or row[0] != name:
         raise _malformed(number, name, ",".join(row))
@@ -133,6 +162,18 @@ def _line(row: Sequence[str], *, number: int) -> StatementLine:
             _quantity(text, number=number, column=column)
             for column, text in zip(QUANTITIES, shares, strict=True)
         ),
+    )
+
+
+def _instruction(row: Sequence[str], *, number: int) -> InstructionLine:
+    if len(row) != len(INSTRUCTION_COLUMNS):
+        raise _malformed(number, "columns", ",".join(row))
+    account, instruction, settled = row
+    return InstructionLine(
+        number,
+        _matching(_TEXT, account, number=number, column="account"),
+        UUID(_matching(_INSTRUCTION, instruction, number=number, column="instruction")),
+        _quantity(settled, number=number, column="settled"),
     )
 
 
@@ -160,19 +201,29 @@ def _matching(pattern: re.Pattern[str], text: str, *, number: int, column: str) 
     return text
 
 
-def _check_once_each(lines: Sequence[StatementLine]) -> None:
-    seen: set[str] = set()
-    for line in lines:
-        if line.account in seen:
-            raise _malformed(line.number, "account", line.account)
-        seen.add(line.account)
+def _check_once_each(
+    lines: Sequence[StatementLine], instructions: Sequence[InstructionLine]
+) -> None:
+    named = [(line.number, "account", line.account) for line in lines]
+    named += [(one.number, "instruction", str(one.instruction)) for one in instructions]
+    seen: set[tuple[str, str]] = set()
+    for number, column, name in named:
+        if (column, name) in seen:
+            raise _malformed(number, column, name)
+        seen.add((column, name))
 
 
-def _check_end(row: Sequence[str], lines: Sequence[StatementLine], *, number: int) -> None:
+def _check_end(
+    row: Sequence[str],
+    lines: Sequence[StatementLine],
+    instructions: Sequence[InstructionLine],
+    *,
+    number: int,
+) -> None:
     """Compare the last line with what was read; both must be there for the whole to be."""
-    _, count, settled = row
+    _, count, settled, *more = row
     found = sum((line.settled for line in lines), Decimal(0))
-    if not (_COUNT.fullmatch(count) and _SHARES.fullmatch(settled)):
+    if not (_SHARES.fullmatch(settled) and all(map(_COUNT.fullmatch, (count, *more)))):
         raise StatementTruncated(f"Line {number}, the statement's end, is not whole.")
     if int(count) != len(lines) or Decimal(settled) != found:
         raise StatementTruncated(
@@ -180,6 +231,12 @@ def _check_end(row: Sequence[str], lines: Sequence[StatementLine], *, number: in
             f"{len(lines)} and {quantities.to_text(found)} were read.",
             accounts=str(len(lines)),
             settled=quantities.to_text(found),
+        )
+    if sum(map(int, more)) != len(instructions):
+        raise StatementTruncated(
+            f"The end speaks of {more[0] if more else 'no'} instructions; "
+            f"{len(instructions)} were read.",
+            instructions=str(len(instructions)),
         )
 
 

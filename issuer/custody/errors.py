@@ -141,3 +141,31 @@ class EvidenceInsufficient(errors.Conflict):
 
     code = "evidence-insufficient"
     title = "The statement does not show that the shares moved"
+
+
+class StatementUnknownInstruction(errors.Rejected):
+    """A file speaks of an instruction that we did not give for the account."""
+
+    code = "statement-unknown-instruction"
+    title = "The statement names an instruction that is not ours"
+
+
+class AccountSharesNotFree(errors.Conflict):
+    """An account has fewer shares to deliver than it is told to."""
+
+    code = "account-shares-not-free"
+    title = "The account does not have the shares"
+
+
+class InstructionPartlySettled(errors.Conflict):
+    """Some shares of an instruction have moved; it cannot be taken back as a whole."""
+
+    code = "instruction-partly-settled"
+    title = "A part of the instruction has settled"
+
+
+class SharesMayHaveLeft(errors.Conflict):
+    """The custodian's statement leaves it open whether the shares of a delivery have left."""
+
+    code = "shares-may-have-left"
+    title = "The shares may have left, or may still leave"

@@ -46,6 +46,16 @@ class AccountForm(forms.Form):
     )
 
 
+class AgainForm(forms.Form):
+    """New dates for what has failed, and who delivers or receives the shares now."""
+
+    trade_date = forms.DateField(widget=UnfoldAdminSingleDateWidget)
+    settlement_date = forms.DateField(
+        widget=UnfoldAdminSingleDateWidget, help_text="The contractual date."
+    )
+    counterparty = forms.CharField(max_length=128, widget=UnfoldAdminTextInputWidget)
+
+
 class OwnSharesForm(forms.Form):
     """Shares of the SPV's own that a broker will deliver."""
 

@@ -13,6 +13,7 @@ from issuer.foundation import quantities
 from issuer.foundation.fields import IdField, QuantityField
 
 ACCOUNT_REFERENCE = r"^[A-Za-z0-9._-]{1,64}$"
+REASON_LENGTH_MAX = 500
 
 
 class CustodyAccount(models.Model):
@@ -165,8 +166,9 @@ class Direction(models.TextChoices):
 class SettlementInstruction(models.Model):
     """Shares that are to come into an account, or to leave it, free of payment.
 
-    It is settled by a statement that shows the shares to have come or gone, never by somebody's
-    word. Only `services` write `state`.
+    It is settled by statements that show the shares to have come or gone, never by somebody's
+    word; in parts, if the custodian moves them so: then `settled_quantity` of them are in the
+    books, and the rest is still on its way. Only `services` write `state`.
     """
 
     id = IdField()
@@ -194,6 +196,10 @@ class SettlementInstruction(models.Model):
     instructed_by = models.CharField(max_length=128)
     instructed_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
+    settled_quantity = QuantityField(
+        default=Decimal(0), help_text="Of these, how many statements have shown to have moved."
+    )
+    reason = models.CharField(max_length=REASON_LENGTH_MAX, blank=True, help_text="Why it failed.")
 
     class Meta:
         ordering = ["-id"]
@@ -245,11 +251,60 @@ class SettlementInstruction(models.Model):
                 condition=Q(direction=Direction.DELIVERY, purpose=Purpose.REDEMPTION)
                 | ~Q(direction=Direction.DELIVERY) & ~Q(purpose=Purpose.REDEMPTION),
             ),
+            models.CheckConstraint(
+                name="instruction_settled_iff_all_has_moved",
+                condition=Q(state=InstructionState.SETTLED, settled_quantity=F("quantity"))
+                | ~Q(state=InstructionState.SETTLED)
+                & Q(settled_quantity__gte=0, settled_quantity__lt=F("quantity")),
+            ),
+            models.CheckConstraint(  # what has moved is not undone by taking the rest back
+                name="instruction_cancelled_only_while_none_has_moved",
+                condition=~Q(state=InstructionState.CANCELLED) | Q(settled_quantity=0),
+            ),
+            models.CheckConstraint(
+                name="instruction_failed_iff_reason",
+                condition=Q(state=InstructionState.FAILED) & ~Q(reason="")
+                | ~Q(state=InstructionState.FAILED) & Q(reason=""),
+            ),
         ]
 
     def __str__(self) -> str:
         way = "into" if self.direction == Direction.RECEIPT else "out of"
         return f"{quantities.to_text(self.quantity)} shares {way} {self.account}"
+
+    @property
+    def remaining(self) -> Decimal:
+        """Shares that no statement has shown to have moved yet."""
+        remaining: Decimal = self.quantity - self.settled_quantity
+        return remaining
+
+
+class StatedSettlement(models.Model):
+    """How much of an instruction of ours has settled so far, as a statement says; append-only.
+
+    None of it is an answer, too. Statements need not speak of instructions.
+    """
+
+    id = IdField()
+    statement = models.ForeignKey(Statement, models.PROTECT, related_name="settlements")
+    instruction = models.ForeignKey(
+        SettlementInstruction, models.PROTECT, related_name="stated_settlements"
+    )
+    settled = QuantityField(help_text="Whole shares, of those that the statement counts.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                name="stated_settlement_once_per_statement_and_instruction",
+                fields=["statement", "instruction"],
+            ),
+            models.CheckConstraint(
+                name="stated_settlement_not_negative", condition=Q(settled__gte=0)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{quantities.to_text(self.settled)} settled of {self.instruction}"
 
 
 class InstructionTransition(models.Model):
@@ -262,6 +317,9 @@ class InstructionTransition(models.Model):
     step = models.CharField(max_length=16)
     origin = models.CharField(max_length=16)
     destination = models.CharField(max_length=16)
+    detail = models.CharField(
+        max_length=REASON_LENGTH_MAX, blank=True, help_text="Why, or of how many shares."
+    )
     actor = models.CharField(max_length=128)
     occurred_at = models.DateTimeField()
 

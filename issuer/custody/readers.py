@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Protocol
+from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,21 @@ class StatementLine:
 
 
 @dataclass(frozen=True, slots=True)
+class InstructionLine:
+    """How many whole shares of an instruction of ours have settled so far, in `account`."""
+
+    number: int
+    account: str
+    instruction: UUID
+    settled: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class StatementDocument:
     """A statement as it was read: whose, of the close of which day, and of which accounts.
 
     `supersedes` is the number of the statement of the same day that this one replaces, or empty.
+    `instructions` are those that it speaks of by our references; it need not speak of any.
     """
 
     custodian: str
@@ -33,6 +45,7 @@ class StatementDocument:
     as_of_date: date
     supersedes: str
     lines: tuple[StatementLine, ...]
+    instructions: tuple[InstructionLine, ...] = ()
 
 
 class StatementReader(Protocol):

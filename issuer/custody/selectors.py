@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from uuid import UUID
 
 from django.db.models import QuerySet
 
+from issuer.custody.errors import InstructionMissing
 from issuer.custody.models import (
     CustodyAccount,
     Direction,
@@ -14,9 +17,11 @@ from issuer.custody.models import (
     Statement,
 )
 from issuer.custody.states import InstructionState
-from issuer.foundation import calendars
+from issuer.foundation import calendars, quantities
+from issuer.instruments import chart
 from issuer.instruments import selectors as instruments
 from issuer.instruments.models import Split, Token
+from issuer.ledger import selectors as books
 from issuer.parties.models import Custodian
 
 #: Where shares are still expected to move: a failed instruction may settle yet.
@@ -69,6 +74,53 @@ def open_instructions(accounts: Iterable[CustodyAccount]) -> QuerySet[Settlement
     )
 
 
+def lock_instruction(instruction_id: UUID) -> SettlementInstruction:
+    """Return an instruction, locked behind the lock of its account until the transaction ends.
+
+    Whoever moves or promises shares of an account takes its lock first, so that no two of them use
+    the same ones.
+
+    Raises:
+        InstructionMissing: if there is none of this id.
+    """
+    instructions = SettlementInstruction.objects.filter(pk=instruction_id)
+    account_ids = instructions.values("account")
+    list(CustodyAccount.objects.select_for_update().filter(pk__in=account_ids).values_list("pk"))
+    instruction = (
+        instructions.select_for_update(of=("self",))
+        .select_related("account__token", "account__custodian")
+        .first()
+    )
+    if instruction is None:
+        raise InstructionMissing(f"There is no settlement instruction {instruction_id}.")
+    return instruction
+
+
+def deliverable(account: CustodyAccount) -> Decimal:
+    """Return the whole shares that may still be told to leave an account, as the books count them.
+
+    Settled shares that are neither on their way out, nor lent, nor blocked: the smaller of what
+    the custodian's current statement has left after its deliveries, and the books after ours. A
+    delivery that has left early is in the first and not yet in the second, and in neither twice.
+    """
+    statement = current_statement(account.custodian)
+    position = None if statement is None else positions_in([statement], [account]).get(account.pk)
+    if statement is None or position is None:
+        return Decimal(0)
+    token, reference = account.token, account.reference
+    booked = books.balance(chart.shares_settled(token, reference)) - books.balance(
+        chart.shares_pending_delivery(token, reference)
+    )
+    factor = _booked_factor(statement, token)
+    stated = quantities.scaled_rounded_down(position.settled, factor)
+    claimed = [
+        quantities.scaled_rounded_up(quantity, factor)
+        for quantity in (position.pending_delivery, position.lent, position.blocked)
+    ]
+    leaving, *encumbered = claimed
+    return min(stated - leaving, booked) - sum(encumbered, Decimal(0))
+
+
 def open_receipts(accounts: Iterable[CustodyAccount]) -> QuerySet[SettlementInstruction]:
     """Return the open instructions to take shares in, in the order of their settlement dates."""
     return open_instructions(accounts).filter(direction=Direction.RECEIPT)
@@ -98,6 +150,18 @@ def counts_as_booked(statement: Statement, token: Token) -> bool:
     """
     splits = instruments.splits_of([token]).get(token.pk, ())
     return all(counts_old_shares(statement, split) == (split.booked_at is None) for split in splits)
+
+
+def _booked_factor(statement: Statement, token: Token) -> Fraction:
+    """Return how many of the shares that the books count are one of those of a statement."""
+    factor = Fraction(1)
+    for split in instruments.splits_of([token]).get(token.pk, ()):
+        old, booked = counts_old_shares(statement, split), split.booked_at is not None
+        if old and booked:
+            factor *= split.factor
+        elif not old and not booked:
+            factor /= split.factor
+    return factor
 
 
 def statement_overdue(

@@ -23,12 +23,16 @@ _S = InstructionState
 class InstructionStep(Enum):
     """Everything that can happen to a settlement instruction.
 
-    A failed one may still settle: custodians retry what did not settle on its date. A split
-    adjusts the quantity of an open one, and leaves it where it stands.
+    A failed one may still settle: custodians retry what did not settle on its date. It may also be
+    instructed again, for another date. A part that settles, and a split, which multiplies the
+    quantity, leave an open one where it stands.
     """
 
     SETTLE = Transition(frozenset({_S.INSTRUCTED, _S.FAILED}), _S.SETTLED)
     FAIL = Transition(frozenset({_S.INSTRUCTED}), _S.FAILED)
+    SETTLE_PART = Transition(frozenset({_S.INSTRUCTED}), _S.INSTRUCTED)
+    SETTLE_PART_LATE = Transition(frozenset({_S.FAILED}), _S.FAILED)
+    REINSTRUCT = Transition(frozenset({_S.FAILED}), _S.INSTRUCTED)
     CANCEL = Transition(frozenset({_S.INSTRUCTED, _S.FAILED}), _S.CANCELLED)
     ADJUST = Transition(frozenset({_S.INSTRUCTED}), _S.INSTRUCTED)
     ADJUST_FAILED = Transition(frozenset({_S.FAILED}), _S.FAILED)

@@ -203,7 +203,8 @@ def _custody_items(figures: TokenFigures) -> dict[str, list[FoundItem]]:
     """Return the items of the custody leg; accounts are named by custodian, never by number.
 
     What a custodian states as on its way out and what we told it to deliver are the same shares;
-    those that it states beyond ours are an item of their own.
+    those that it states beyond ours are an item of their own, and so are those of ours that have
+    left before their delivery is settled in the books.
     """
     settled: list[FoundItem] = []
     leaving: list[FoundItem] = []
@@ -216,8 +217,10 @@ def _custody_items(figures: TokenFigures) -> dict[str, list[FoundItem]]:
             _instruction_item(delivery, "DELIVERY", -figures.shares_of(delivery))
             for delivery in one.deliveries
         ]
+        still = one.delivering if one.leaving is None else one.leaving
+        gone = one.delivering - still
         for kind, listed, quantity in (
-            ("DELIVERY", leaving, one.delivering - (one.leaving or one.delivering)),
+            ("DELIVERED" if gone > 0 else "DELIVERY", leaving, gone),
             ("SPLIT", entitled, one.entitled),
             ("LENT", encumbered, -(one.lent or _ZERO)),
             ("BLOCKED", encumbered, -(one.blocked or _ZERO)),

@@ -94,7 +94,7 @@ class AccountFigures:
     Without a position and without a reason, the account is too young for a statement: it holds
     nothing. Shares are those of the time the figures are of: `stated_factor` of them were one
     share when the statement was made, and the books' figures are multiplied already. `deliveries`
-    are our open instructions, and `delivering` is how many shares they take away.
+    are our open instructions, and `delivering` is how many shares they are still to take away.
     """
 
     account: CustodyAccount
@@ -134,10 +134,28 @@ class AccountFigures:
         return self.settled - (self.position.settled if self.position else _ZERO)
 
     @property
+    def left_by_custodian(self) -> Decimal | None:
+        """Settled shares less those that the custodian states to be on their way out."""
+        leaving = self._claimed(lambda position: position.pending_delivery)
+        if self.settled is None or leaving is None:
+            return None
+        return self.settled - leaving
+
+    @property
+    def left_by_books(self) -> Decimal:
+        """Settled shares in the books less those that we told the custodian to deliver."""
+        return self.booked - self.delivering
+
+    @property
     def leaving(self) -> Decimal | None:
-        """Settled shares on their way out: the larger of what the custodian and we say."""
-        stated = self._claimed(lambda position: position.pending_delivery)
-        return None if stated is None else max(stated, self.delivering)
+        """Settled shares that are still to leave, of the smaller of custodian and books.
+
+        What has left before its date is not settled with the custodian any more, and on its way
+        out in the books: it is gone once, and not to leave again.
+        """
+        if self.settled is None or self.left_by_custodian is None:
+            return None
+        return min(self.settled, self.booked) - min(self.left_by_custodian, self.left_by_books)
 
     @property
     def lent(self) -> Decimal | None:
@@ -158,11 +176,12 @@ class AccountFigures:
     def free(self) -> Decimal | None:
         """Shares that count for backing: the smaller of custodian and books, less others' claims.
 
-        Negative where the claims are larger than what the books know.
+        Each after its own deliveries, so that no share is taken off twice. Negative where the
+        claims are larger than what there is.
         """
-        if self.settled is None or self.leaving is None or self.encumbered is None:
+        if self.left_by_custodian is None or self.encumbered is None:
             return None
-        return min(self.settled, self.booked) - self.leaving - self.encumbered
+        return min(self.left_by_custodian, self.left_by_books) - self.encumbered
 
     def _claimed(self, stated: Callable[[Position], Decimal]) -> Decimal | None:
         """Return shares that the custodian states to be somebody else's, rounded up."""
@@ -244,8 +263,8 @@ class TokenFigures:
         )
 
     def shares_of(self, instruction: SettlementInstruction) -> Decimal:
-        """Return how many shares of the kind that there is at `as_of` an open instruction moves."""
-        return quantities.scaled_rounded_down(instruction.quantity, self.books_factor)
+        """Return how many shares, of the kind that there is at `as_of`, are still to move by it."""
+        return quantities.scaled_rounded_down(instruction.remaining, self.books_factor)
 
 
 def total(figures: Iterable[Decimal]) -> Decimal:

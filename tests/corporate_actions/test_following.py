@@ -240,7 +240,7 @@ class TestBook:
     ) -> None:
         coming = custody.instruction(backed.account, Decimal(10), at=at)
         late = custody.instruction(backed.account, Decimal("2.5"), at=at)
-        custody_services.fail_instruction(late.pk, actor=system, at=at)
+        custody_services.fail_instruction(late.pk, reason="It did not come.", actor=system, at=at)
         make.scheduled(stock_split, at=at)
 
         services.book(stock_split.pk, actor=system, at=at + HOUR)

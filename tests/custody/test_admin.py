@@ -135,9 +135,11 @@ class TestDroppingAStatement:
 
 
 class TestInstructions:
-    def act(self, client: Client, instruction: SettlementInstruction, name: str) -> HttpResponse:
+    def act(
+        self, client: Client, instruction: SettlementInstruction, name: str, **asked: str
+    ) -> HttpResponse:
         address = reverse("admin:custody_settlementinstruction_act", args=[instruction.pk, name])
-        response: HttpResponse = client.post(address, follow=True)  # type: ignore[assignment]
+        response: HttpResponse = client.post(address, asked, follow=True)  # type: ignore[assignment]
         return response
 
     def test_settle_by_the_current_statement(
@@ -151,7 +153,7 @@ class TestInstructions:
         assert "before the settlement date" in page
         custody.statement(account.custodian, [custody.line(account, Decimal(600))], at=now)
         page = self.act(officer, instruction, "settle").content.decode()
-        assert "shows that 0 shares have come, not 1" in page
+        assert "shows that 0 shares have come, not 1 of this instruction" in page
         instruction.refresh_from_db()
         assert instruction.state == InstructionState.INSTRUCTED
 
@@ -169,7 +171,10 @@ class TestInstructions:
 
         self.act(officer, instruction, "fail")
         instruction.refresh_from_db()
-        assert instruction.state == InstructionState.FAILED
+        assert instruction.state == InstructionState.INSTRUCTED  # it must be said why
+        self.act(officer, instruction, "fail", reason="The broker had none.")
+        instruction.refresh_from_db()
+        assert (instruction.state, instruction.reason) == ("FAILED", "The broker had none.")
         self.act(officer, instruction, "cancel")
         instruction.refresh_from_db()
         assert instruction.state == InstructionState.CANCELLED

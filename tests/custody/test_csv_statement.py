@@ -1,7 +1,9 @@
 """Files of custodians: read exactly, or refused with line, column and value."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from issuer.custody import csv_statement
 from issuer.custody.csv_statement import CsvStatementReader
 from issuer.custody.errors import StatementEmpty, StatementMalformed, StatementTruncated
-from issuer.custody.readers import StatementDocument, StatementLine
+from issuer.custody.readers import InstructionLine, StatementDocument, StatementLine
 from issuer.foundation.errors import DomainError
 
 FILE = """\
@@ -44,6 +46,17 @@ DOCUMENT = StatementDocument(
     lines=(AAPL, TSLA),
 )
 
+LINE = "AAPLX-01,01939f6c-7d2a-7b11-8a52-1c9f5d0f3b7e,60\n"
+NAMING = FILE.replace(
+    "end,2,600.000000001\n", f"account,instruction,settled\n{LINE}end,2,600.000000001,1\n"
+)
+NAMED = InstructionLine(
+    number=9,
+    account="AAPLX-01",
+    instruction=UUID("01939f6c-7d2a-7b11-8a52-1c9f5d0f3b7e"),
+    settled=Decimal(60),
+)
+
 shares = st.decimals(min_value=0, max_value=10**12, places=9)
 names = st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True)
 
@@ -55,6 +68,31 @@ def read(text: str) -> StatementDocument:
 class TestRead:
     def test_reads_every_figure_to_the_last_digit(self) -> None:
         assert read(FILE) == DOCUMENT
+
+    def test_reads_what_is_said_of_instructions(self) -> None:
+        found = read(NAMING)
+
+        assert found == replace(DOCUMENT, instructions=(NAMED,))
+        assert csv_statement.write(found).decode().splitlines() == NAMING.splitlines()
+
+    @pytest.mark.parametrize(
+        ("old", "new", "refusal"),
+        [
+            pytest.param("001,1\n", "001,2\n", StatementTruncated, id="one is missing"),
+            pytest.param("001,1\n", "001\n", StatementTruncated, id="no count"),
+            pytest.param("001,1\n", "001,x\n", StatementTruncated, id="no number"),
+            pytest.param(",60\n", "\n", StatementMalformed, id="no quantity"),
+            pytest.param(",60\n", ",-60\n", StatementMalformed, id="less than nothing"),
+            pytest.param(",60\n", ",0.0000000001\n", StatementMalformed, id="too fine"),
+            pytest.param("01939f6c", "01939F6C", StatementMalformed, id="no reference of ours"),
+            pytest.param(LINE, LINE * 2, StatementMalformed, id="twice"),
+        ],
+    )
+    def test_takes_nothing_half_that_is_said_of_instructions(
+        self, old: str, new: str, refusal: type[DomainError]
+    ) -> None:
+        with pytest.raises(refusal):
+            read(NAMING.replace(old, new))
 
     @pytest.mark.parametrize(
         "raw",

@@ -255,7 +255,7 @@ class TestSettleInstruction:
         with pytest.raises(errors.InstructionMissing):
             services.settle_instruction(uuid7(), evidence=statement, actor=staff, at=at)
         with pytest.raises(errors.InstructionMissing):
-            services.fail_instruction(uuid7(), actor=staff, at=at)
+            services.fail_instruction(uuid7(), reason="It did not come.", actor=staff, at=at)
         with pytest.raises(errors.InstructionMissing):
             services.cancel_instruction(uuid7(), actor=staff, at=at)
 
@@ -267,20 +267,19 @@ class TestSettleInstruction:
 
 
 class TestSettleFromStatement:
-    def test_settles_by_settlement_date_what_is_there_as_a_whole(
+    def test_settles_what_alone_explains_the_position_to_the_last_share(
         self, account: CustodyAccount, system: Actor, at: datetime
     ) -> None:
         later = custody.instruction(account, Decimal(300), at=at, settlement_date=MONDAY)
-        too_large = custody.instruction(account, Decimal(500), at=at)
+        larger = custody.instruction(account, Decimal(500), at=at)
         earlier = custody.instruction(account, Decimal(200), at=at)
 
-        statement = state_of(account, 550, at=at + WEEKEND)
-        settled = services.settle_from_statement(statement, actor=system, at=at + WEEKEND)
-
-        assert [one.pk for one in settled] == [too_large.pk]
-        statement = state_of(account, 1000, at=at + WEEKEND + timedelta(days=1))
-        settled = services.settle_from_statement(statement, actor=system, at=at + WEEKEND)
-        assert [one.pk for one in settled] == [earlier.pk, later.pk]
+        expected = {550: [], 700: [larger, earlier], 1000: [later]}
+        for day, (settled, instructions) in enumerate(expected.items()):
+            now = at + WEEKEND + timedelta(days=day)
+            statement = state_of(account, settled, at=now)
+            found = services.settle_from_statement(statement, actor=system, at=now)
+            assert [one.pk for one in found] == [one.pk for one in instructions]
         assert custody.booked(account) == 1000
 
     def test_settles_nothing_before_its_date(self, account: CustodyAccount, at: datetime) -> None:
@@ -294,7 +293,7 @@ class TestSettleFromStatement:
         self, account: CustodyAccount, staff: Actor, at: datetime
     ) -> None:
         instruction = custody.instruction(account, at=at)
-        services.fail_instruction(instruction.pk, actor=staff, at=at)
+        services.fail_instruction(instruction.pk, reason="It did not come.", actor=staff, at=at)
 
         custody.statement(account.custodian, [custody.line(account, SIX_HUNDRED)], at=at + WEEKEND)
 
@@ -423,7 +422,9 @@ class TestLifeCycle(TestCase):
             "settle": lambda: services.settle_instruction(
                 instruction.pk, evidence=statement, actor=actor, at=at
             ),
-            "fail": lambda: services.fail_instruction(instruction.pk, actor=actor, at=at),
+            "fail": lambda: services.fail_instruction(
+                instruction.pk, reason="It did not come.", actor=actor, at=at
+            ),
             "cancel": lambda: services.cancel_instruction(instruction.pk, actor=actor, at=at),
         }
 

@@ -9,7 +9,13 @@ from django.db import IntegrityError, models, transaction
 from psycopg import errors as psycopg_errors
 
 from issuer.custody import selectors
-from issuer.custody.models import CustodyAccount, Position, SettlementInstruction, Statement
+from issuer.custody.models import (
+    CustodyAccount,
+    Position,
+    SettlementInstruction,
+    StatedSettlement,
+    Statement,
+)
 from issuer.foundation.identifiers import uuid7
 from tests.make import custody
 
@@ -162,7 +168,19 @@ class TestSettlementInstruction:
             ({"quantity": 0}, "instruction_quantity_positive"),
             ({"quantity": Decimal("1e-10")}, "instruction_quantity_countable_by_custodians"),
             ({"settlement_date": date(2026, 11, 19)}, "instruction_settles_on_or_after_trade"),
-            ({"state": "SETTLED"}, "instruction_settled_iff_evidence"),
+            (
+                {"state": "SETTLED", "settled_quantity": Decimal(600)},
+                "instruction_settled_iff_evidence",
+            ),
+            ({"state": "SETTLED"}, "instruction_settled_iff_all_has_moved"),
+            ({"settled_quantity": Decimal(600)}, "instruction_settled_iff_all_has_moved"),
+            ({"settled_quantity": Decimal("-1e-9")}, "instruction_settled_iff_all_has_moved"),
+            (
+                {"state": "CANCELLED", "settled_quantity": Decimal(1)},
+                "instruction_cancelled_only_while_none_has_moved",
+            ),
+            ({"state": "FAILED"}, "instruction_failed_iff_reason"),
+            ({"reason": "Nobody knows."}, "instruction_failed_iff_reason"),
             ({"settled_at": datetime.fromisoformat("2026-11-20T15:00:00+00:00")}, None),
             ({"purpose": "ISSUANCE"}, "instruction_for_a_request_names_it"),
             ({"request_id": uuid7()}, "instruction_for_a_request_names_it"),
@@ -189,3 +207,20 @@ class TestSettlementInstruction:
             refused(rows, request_id=first.request_id)
             == "instruction_once_per_request_unless_cancelled"
         )
+
+
+class TestStatedSettlement:
+    @pytest.fixture
+    def stated(self, at: datetime) -> StatedSettlement:
+        custody.stated_settlement(at=at)
+        return StatedSettlement.objects.get()
+
+    def test_is_one_per_statement_and_instruction(self, stated: StatedSettlement) -> None:
+        name = "stated_settlement_once_per_statement_and_instruction"
+        assert inserted_again(stated) == name
+
+    def test_is_of_no_shares_or_more(self, stated: StatedSettlement, at: datetime) -> None:
+        stated.instruction = custody.instruction(at=at)
+
+        name = inserted_again(stated, settled=Decimal("-0.000000001"))
+        assert name == "stated_settlement_not_negative"

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from issuer.custody import csv_statement, selectors, services
 from issuer.custody.models import CustodyAccount, Purpose, SettlementInstruction, Statement
-from issuer.custody.readers import StatementDocument, StatementLine
+from issuer.custody.readers import InstructionLine, StatementDocument, StatementLine
 from issuer.foundation import actors
 from issuer.foundation.identifiers import uuid7
 from issuer.instruments import chart
@@ -61,6 +61,11 @@ def line(
     )
 
 
+def instruction_line(instruction_: SettlementInstruction, settled: Decimal) -> InstructionLine:
+    """Return what a custodian says of an instruction of ours."""
+    return InstructionLine(0, instruction_.account.reference, instruction_.pk, settled)
+
+
 def statement_file(
     custodian_: Custodian,
     lines: Sequence[StatementLine],
@@ -68,6 +73,7 @@ def statement_file(
     as_of_date: date,
     reference: str | None = None,
     supersedes: str = "",
+    instructions: Sequence[InstructionLine] = (),
 ) -> bytes:
     """Return a statement as the file that a custodian drops."""
     return csv_statement.write(
@@ -77,15 +83,27 @@ def statement_file(
             as_of_date=as_of_date,
             supersedes=supersedes,
             lines=tuple(lines),
+            instructions=tuple(instructions),
         )
     )
 
 
 def statement(
-    custodian_: Custodian, lines: Sequence[StatementLine], *, at: datetime, supersedes: str = ""
+    custodian_: Custodian,
+    lines: Sequence[StatementLine],
+    *,
+    at: datetime,
+    supersedes: str = "",
+    instructions: Sequence[InstructionLine] = (),
 ) -> Statement:
     """Return a statement of the day of `at`, taken in at `at`; it settles what it shows."""
-    raw = statement_file(custodian_, lines, as_of_date=at.date(), supersedes=supersedes)
+    raw = statement_file(
+        custodian_,
+        lines,
+        as_of_date=at.date(),
+        supersedes=supersedes,
+        instructions=instructions,
+    )
     return services.receive_statement(
         custodian=custodian_,
         file_name=f"statement-{next(_serial)}.csv",
@@ -134,6 +152,18 @@ def delivery(
         settlement_date=settlement_date or at.date(),
         receiving_party="A broker",
         actor=actors.system("make"),
+        at=at,
+    )
+
+
+def stated_settlement(*, at: datetime) -> Statement:
+    """Return a statement that says of an instruction of ours that some of it has settled."""
+    account_ = account()
+    told = instruction(account_, at=at)
+    return statement(
+        account_.custodian,
+        [line(account_, Decimal(60))],
+        instructions=[instruction_line(told, Decimal(60))],
         at=at,
     )
 

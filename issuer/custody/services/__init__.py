@@ -8,9 +8,14 @@ from issuer.custody.services._instructions import (
     fail_overdue,
     instruct_delivery,
     instruct_receipt,
+    reinstruct,
 )
 from issuer.custody.services._preview import Preview, StatedLine, preview_statement
-from issuer.custody.services._settlement import settle_from_statement, settle_instruction
+from issuer.custody.services._settlement import (
+    settle_after_split,
+    settle_from_statement,
+    settle_instruction,
+)
 from issuer.custody.services._statements import load_statement, receive_statement
 
 __all__ = [
@@ -26,6 +31,8 @@ __all__ = [
     "open_custody_account",
     "preview_statement",
     "receive_statement",
+    "reinstruct",
+    "settle_after_split",
     "settle_from_statement",
     "settle_instruction",
 ]

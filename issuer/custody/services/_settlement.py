@@ -1,52 +1,47 @@
 """Settling what statements show to have come or gone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
 
 from issuer.custody import errors, selectors
+from issuer.custody.explaining import CannotTell, Movement, explain
 from issuer.custody.models import (
     CustodyAccount,
     Direction,
     Position,
     Purpose,
     SettlementInstruction,
+    StatedSettlement,
     Statement,
 )
 from issuer.custody.services import _steps
 from issuer.custody.states import InstructionState, InstructionStep
 from issuer.foundation import quantities
 from issuer.foundation.actors import Actor
+from issuer.foundation.transactions import require_transaction
 from issuer.instruments import chart
+from issuer.instruments.models import Token
 from issuer.ledger import selectors as books
 from issuer.ledger.services import Line
 
+_NOTHING: Final = Decimal(0)
+
 
 @dataclass(frozen=True, slots=True)
-class _Movement:
-    """How a statement differs from the books of an account, in whole shares.
+class _Shown:
+    """What a statement shows to have moved of an account's instructions, and how much of each.
 
-    `change` is what it states as settled beyond the books; `in_done` and `out_done` are what is on
-    its way in our books, and no longer with the custodian.
+    `doubt` says why it does not show more, where it could not be told.
     """
 
-    change: Decimal
-    in_done: Decimal
-    out_done: Decimal
-
-    @property
-    def arrived(self) -> Decimal:
-        """What has come. Settled shares that nobody can explain do not stand in for it."""
-        return max(min(self.change, self.in_done), Decimal(0))
-
-    @property
-    def departed(self) -> Decimal:
-        """What has gone. Shares that are missing without explanation do not stand in for it."""
-        return max(min(-self.change, self.out_done), Decimal(0))
+    moves: Sequence[tuple[SettlementInstruction, Decimal]]
+    doubt: str = ""
 
 
 @transaction.atomic
@@ -55,6 +50,9 @@ def settle_instruction(
 ) -> SettlementInstruction:
     """Settle an instruction, for the custodian's statement shows that the shares have moved.
 
+    Where the statement bears several instructions, and not all of them, whoever calls this has it
+    from the custodian which of them were carried out.
+
     Raises:
         InstructionMissing: if there is no such instruction.
         IllegalTransition: if it is settled or canceled.
@@ -62,8 +60,8 @@ def settle_instruction(
             before the settlement date, counts other shares than the books since a split, or does
             not show the shares to have come or gone.
     """
-    account = _lock_account_of(instruction_id)
-    instruction = _steps.lock(instruction_id)
+    instruction = selectors.lock_instruction(instruction_id)
+    account = instruction.account
     InstructionStep.SETTLE.value.check(InstructionState(instruction.state))
     _require_current(evidence, account)
     if not _steps.may_show(instruction, evidence):
@@ -74,14 +72,16 @@ def settle_instruction(
     movement = _movement(account, evidence)
     coming = instruction.direction == Direction.RECEIPT
     moved = movement.arrived if coming else movement.departed
-    if instruction.quantity > moved and instruction not in _shown(account, evidence):
+    if (instruction, instruction.remaining) not in _shown(account, evidence).moves and (
+        instruction.remaining > moved or _named(instruction, evidence) is not None
+    ):
         verb = "come" if coming else "gone"
         raise errors.EvidenceInsufficient(
             f"{evidence} shows that {quantities.to_text(moved)} shares have {verb}, not "
-            f"{quantities.to_text(instruction.quantity)}.",
+            f"{quantities.to_text(instruction.remaining)} of this instruction.",
             **{"arrived" if coming else "departed": quantities.to_text(moved)},
         )
-    return _settle(instruction, evidence, actor=actor, at=at)
+    return _settle(instruction, instruction.remaining, evidence, actor=actor, at=at)
 
 
 @transaction.atomic
@@ -90,8 +90,10 @@ def settle_from_statement(
 ) -> list[SettlementInstruction]:
     """Settle what a custodian's current statement shows to have come or gone.
 
-    In the order of their settlement dates, and each as a whole: an instruction settles if all its
-    shares have moved beyond those of the instructions before it.
+    What it says of an instruction by name comes first. By the positions alone an instruction is
+    settled only where no other choice of instructions would explain them as well; else all stay
+    open, until a statement names them or somebody has asked the custodian. Where a part has moved,
+    that part is settled, and the rest stays on its way.
 
     Raises:
         EvidenceInsufficient: if the statement is not the custodian's current one.
@@ -105,74 +107,101 @@ def settle_from_statement(
     if accounts:
         _require_current(statement, accounts[0])
     return [
-        _settle(instruction, statement, actor=actor, at=at)
+        _settle(instruction, quantity, statement, actor=actor, at=at)
         for account in accounts
-        for instruction in _shown(account, statement)
+        for instruction, quantity in _shown(account, statement).moves
     ]
 
 
-def _shown(account: CustodyAccount, statement: Statement) -> list[SettlementInstruction]:
-    """Return the open instructions of a locked account that the statement shows to have settled.
+def settle_after_split(
+    token: Token, *, actor: Actor, at: datetime
+) -> list[SettlementInstruction]:
+    """Settle what the current statements show, once the books count the shares that they count.
 
-    Where shares have come and gone, it states the difference alone. That stands for all of them if
-    it is theirs to the last share, and the custodian has none of them pending. Else only what the
-    difference itself covers has settled.
+    One half of a change: whoever books a split calls it in the same transaction. A statement that
+    came after the split and before its booking could show nothing until then.
+    """
+    require_transaction()
+    accounts = list(
+        CustodyAccount.objects.select_for_update(of=("self",))
+        .select_related("token", "custodian")
+        .filter(token=token)
+        .order_by("pk")
+    )
+    statements = selectors.current_statements({account.custodian_id for account in accounts})
+    return [
+        _settle(instruction, quantity, statements[account.custodian_id], actor=actor, at=at)
+        for account in accounts
+        if account.custodian_id in statements
+        for instruction, quantity in _shown(account, statements[account.custodian_id]).moves
+    ]
+
+
+def why_not_settled(instruction: SettlementInstruction, statement: Statement) -> str:
+    """Say why an open instruction, whose account is locked, is not settled by a statement."""
+    doubt = _shown(instruction.account, statement).doubt
+    if doubt and _named(instruction, statement) is None:
+        return doubt
+    verb = "come" if instruction.direction == Direction.RECEIPT else "gone"
+    if instruction.settled_quantity:
+        part = quantities.to_text(instruction.settled_quantity)
+        return f"By {statement}, {part} of the shares have {verb}, and not the rest."
+    return f"{statement} does not show the shares to have {verb}."
+
+
+def _shown(account: CustodyAccount, statement: Statement) -> _Shown:
+    """Return what a statement shows to have moved by the open instructions of a locked account.
+
+    Custodians carry nothing out before its date, so only what is due may explain a position.
+    Shares that are missing without explanation are not made good by a receipt: one that is said
+    to be carried out, and whose shares are not there, stays open.
     """
     waiting = selectors.open_instructions([account]).select_for_update(of=("self",))
-    due = [instruction for instruction in waiting if _steps.may_show(instruction, statement)]
-    if not due:
-        return []
-    movement = _movement(account, statement)
-    receipts = [one for one in due if one.direction == Direction.RECEIPT]
-    deliveries = [one for one in due if one.direction == Direction.DELIVERY]
-    come, gone = _within(movement.in_done, receipts), _within(movement.out_done, deliveries)
-    if _total(come) - _total(gone) == movement.change:
-        return come + gone
-    return _within(movement.arrived, receipts) + _within(movement.departed, deliveries)
+    if not selectors.counts_as_booked(statement, account.token):
+        return _Shown([])
+    stated = StatedSettlement.objects.filter(statement=statement, instruction__account=account)
+    named = dict(stated.values_list("instruction_id", "settled"))
+    movement, moves, unnamed = _movement(account, statement), [], []
+    for instruction in waiting:
+        due = statement.as_of_date >= instruction.settlement_date
+        if instruction.pk in named:
+            settled = min(named[instruction.pk], instruction.quantity)
+            part = max(settled - instruction.settled_quantity, _NOTHING)
+            movement = movement.without(instruction, part)
+            if part and due:
+                moves.append((instruction, part))
+        elif due:
+            unnamed.append(instruction)
+    try:
+        found = explain(movement, unnamed)
+    except CannotTell:
+        change = quantities.to_text(movement.change)
+        doubt = f"Several instructions explain the change by {change} shares in {statement}."
+        return _Shown(moves, doubt)
+    if movement.change < 0 and not found:
+        moves = [move for move in moves if move[0].direction == Direction.DELIVERY]
+    return _Shown(moves + found)
 
 
-def _within(
-    limit: Decimal, instructions: Sequence[SettlementInstruction]
-) -> list[SettlementInstruction]:
-    """Return the instructions that fit within `limit` shares together, the first ones first."""
-    found = []
-    for instruction in instructions:
-        if instruction.quantity <= limit:
-            found.append(instruction)
-            limit -= instruction.quantity
-    return found
+def _named(instruction: SettlementInstruction, statement: Statement) -> Decimal | None:
+    """Return how much of an instruction has settled so far by a statement that speaks of it."""
+    stated = instruction.stated_settlements.filter(statement=statement).first()
+    return None if stated is None else stated.settled
 
 
-def _total(instructions: Iterable[SettlementInstruction]) -> Decimal:
-    return sum((instruction.quantity for instruction in instructions), Decimal(0))
-
-
-def _movement(account: CustodyAccount, statement: Statement) -> _Movement:
+def _movement(account: CustodyAccount, statement: Statement) -> Movement:
     """Compare what a statement says of an account with the books."""
     position = Position.objects.filter(statement=statement, account=account).first()
     if position is None:
-        return _Movement(Decimal(0), Decimal(0), Decimal(0))
+        return Movement(_NOTHING, _NOTHING, _NOTHING)
     token, reference = account.token, account.reference
-    return _Movement(
+    coming = books.balance(chart.shares_pending_receipt(token, reference))
+    leaving = books.balance(chart.shares_pending_delivery(token, reference))
+    return Movement(
         change=position.settled - books.balance(chart.shares_settled(token, reference)),
-        in_done=books.balance(chart.shares_pending_receipt(token, reference))
-        - position.pending_receipt,
-        out_done=books.balance(chart.shares_pending_delivery(token, reference))
-        - position.pending_delivery,
+        in_done=max(coming - position.pending_receipt, _NOTHING),
+        out_done=max(leaving - position.pending_delivery, _NOTHING),
     )
-
-
-def _lock_account_of(instruction_id: UUID) -> CustodyAccount:
-    """Return the account of an instruction, locked, so that no two use the same shares of it."""
-    account = (
-        CustodyAccount.objects.select_for_update(of=("self",))
-        .select_related("token", "custodian")
-        .filter(instructions=instruction_id)
-        .first()
-    )
-    if account is None:
-        raise errors.InstructionMissing(f"There is no settlement instruction {instruction_id}.")
-    return account
 
 
 def _require_current(statement: Statement, account: CustodyAccount) -> None:
@@ -185,23 +214,38 @@ def _require_current(statement: Statement, account: CustodyAccount) -> None:
 
 
 def _settle(
-    instruction: SettlementInstruction, evidence: Statement, *, actor: Actor, at: datetime
+    instruction: SettlementInstruction,
+    quantity: Decimal,
+    evidence: Statement,
+    *,
+    actor: Actor,
+    at: datetime,
 ) -> SettlementInstruction:
+    """Settle `quantity` whole shares of an instruction: all that was left of it, or a part."""
+    moved = {"settled_quantity": instruction.settled_quantity + quantity}
+    shares, all_of_it = quantities.to_text(quantity), quantities.to_text(instruction.quantity)
+    if quantity == instruction.remaining:
+        step, happened = InstructionStep.SETTLE, "settled"
+        moved |= {"evidence": evidence, "settled_at": at}
+    else:
+        late = instruction.state == InstructionState.FAILED
+        step = InstructionStep.SETTLE_PART_LATE if late else InstructionStep.SETTLE_PART
+        happened = f"settled-part/{instruction.transitions.count() + 1}"
     _steps.take(
-        InstructionStep.SETTLE,
+        step,
         instruction,
         actor=actor,
         at=at,
-        facts={"statement": str(evidence)},
-        evidence=evidence,
-        settled_at=at,
+        detail=f"{shares} of {all_of_it} shares, by {evidence}",
+        facts={"statement": str(evidence), "quantity": shares},
+        **moved,
     )
-    _steps.post(instruction, "settled", _settled(instruction), actor=actor, at=at)
+    _steps.post(instruction, happened, _settled(instruction, quantity), actor=actor, at=at)
     return instruction
 
 
-def _settled(instruction: SettlementInstruction) -> list[Line]:
-    account, quantity = instruction.account, instruction.quantity
+def _settled(instruction: SettlementInstruction, quantity: Decimal) -> list[Line]:
+    account = instruction.account
     token = account.token
     settled = chart.shares_settled(token, account.reference)
     if instruction.direction == Direction.DELIVERY:

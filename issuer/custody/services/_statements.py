@@ -1,7 +1,7 @@
 """Taking in what custodians say."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -9,8 +9,14 @@ from django.db import transaction
 
 from issuer.audit import services as audit
 from issuer.custody import errors, registry, selectors
-from issuer.custody.models import CustodyAccount, Position, Statement
-from issuer.custody.readers import StatementDocument, StatementLine
+from issuer.custody.models import (
+    CustodyAccount,
+    Position,
+    SettlementInstruction,
+    StatedSettlement,
+    Statement,
+)
+from issuer.custody.readers import InstructionLine, StatementDocument, StatementLine
 from issuer.custody.services._settlement import settle_from_statement
 from issuer.foundation import quantities
 from issuer.foundation.actors import Actor
@@ -56,20 +62,12 @@ def load_statement(
         StatementOld: if one as new is here, unless it names that one as superseded.
         StatementUnknownAccount: if it speaks of an account that is not ours.
         StatementWrongSecurity: if it states another security for an account.
+        StatementUnknownInstruction: if it names an instruction that we did not give.
         StatementIncomplete: if it leaves an account of ours out.
     """
-    if len(raw) > SIZE_MAX_BYTES:
-        raise errors.StatementTooLarge(
-            f"{file_name} has {len(raw)} bytes; {SIZE_MAX_BYTES} are the most.",
-            bytes=str(len(raw)),
-        )
     # Files of one custodian are compared with each other, so they come in one after another.
     Custodian.objects.select_for_update(of=("self",)).get(pk=custodian.pk)
-    sha256 = hashlib.sha256(raw).hexdigest()
-    if Statement.objects.filter(custodian=custodian, sha256=sha256).exists():
-        raise errors.StatementRepeated(
-            f"{file_name} was taken in before, to the byte.", sha256=sha256
-        )
+    sha256 = _new_hash(custodian, file_name, raw)
     document = registry.reader_for(file_name).read(raw)
     accounts = _check(document, custodian=custodian, at=at)
     statement = Statement.objects.create(
@@ -83,9 +81,7 @@ def load_statement(
         received_by=str(actor),
         supersedes=_superseded(document, custodian),
     )
-    Position.objects.bulk_create(
-        _position(statement, line, accounts[line.account]) for line in document.lines
-    )
+    _save_lines(statement, document, accounts)
     audit.record(
         "statement.load",
         subject=statement,
@@ -98,6 +94,21 @@ def load_statement(
         accounts=str(len(document.lines)),
     )
     return statement
+
+
+def _new_hash(custodian: Custodian, file_name: str, raw: bytes) -> str:
+    """Return the hash of a file that is not too large, and was never taken in."""
+    if len(raw) > SIZE_MAX_BYTES:
+        raise errors.StatementTooLarge(
+            f"{file_name} has {len(raw)} bytes; {SIZE_MAX_BYTES} are the most.",
+            bytes=str(len(raw)),
+        )
+    sha256 = hashlib.sha256(raw).hexdigest()
+    if Statement.objects.filter(custodian=custodian, sha256=sha256).exists():
+        raise errors.StatementRepeated(
+            f"{file_name} was taken in before, to the byte.", sha256=sha256
+        )
+    return sha256
 
 
 def _check(
@@ -123,6 +134,7 @@ def _check(
     accounts = {account.reference: account for account in rows}
     for line in document.lines:
         _check_line(line, accounts.get(line.account))
+    _check_instructions(document.instructions, accounts)
     stated = {line.account for line in document.lines}
     for reference, account in sorted(accounts.items()):
         if reference not in stated and account.opened_at.date() <= document.as_of_date:
@@ -171,15 +183,41 @@ def _check_line(line: StatementLine, account: CustodyAccount | None) -> None:
         )
 
 
-def _position(statement: Statement, line: StatementLine, account: CustodyAccount) -> Position:
-    return Position(
-        statement=statement,
-        account=account,
-        isin=line.isin,
-        settled=line.settled,
-        pending_receipt=line.pending_receipt,
-        pending_delivery=line.pending_delivery,
-        lent=line.lent,
-        blocked=line.blocked,
-        pledged=line.pledged,
+def _check_instructions(
+    lines: Sequence[InstructionLine], accounts: Mapping[str, CustodyAccount]
+) -> None:
+    """Compare what a statement says of our instructions with what we told the custodian."""
+    known = SettlementInstruction.objects.in_bulk([line.instruction for line in lines])
+    for line in lines:
+        number = str(line.number)
+        instruction, account = known.get(line.instruction), accounts.get(line.account)
+        if instruction is None or account is None or instruction.account_id != account.pk:
+            raise errors.StatementUnknownInstruction(
+                f"Line {number}: {line.instruction} is no instruction of ours for {line.account}.",
+                line=number,
+                account=line.account,
+            )
+
+
+def _save_lines(
+    statement: Statement, document: StatementDocument, accounts: Mapping[str, CustodyAccount]
+) -> None:
+    """Keep what a statement says of accounts, and of instructions."""
+    Position.objects.bulk_create(
+        Position(
+            statement=statement,
+            account=accounts[line.account],
+            isin=line.isin,
+            settled=line.settled,
+            pending_receipt=line.pending_receipt,
+            pending_delivery=line.pending_delivery,
+            lent=line.lent,
+            blocked=line.blocked,
+            pledged=line.pledged,
+        )
+        for line in document.lines
+    )
+    StatedSettlement.objects.bulk_create(
+        StatedSettlement(statement=statement, instruction_id=line.instruction, settled=line.settled)
+        for line in document.instructions
     )

@@ -3,33 +3,15 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from issuer.audit import services as audit
-from issuer.custody import errors, selectors
+from issuer.custody import selectors
 from issuer.custody.models import InstructionTransition, SettlementInstruction, Statement
 from issuer.custody.states import InstructionState, InstructionStep
 from issuer.foundation.actors import Actor
 from issuer.foundation.transactions import require_transaction
 from issuer.ledger import services as ledger
 from issuer.ledger.services import Line
-
-
-def lock(instruction_id: UUID) -> SettlementInstruction:
-    """Return an instruction, locked until the transaction ends.
-
-    Raises:
-        InstructionMissing: if there is none of this id.
-    """
-    instruction = (
-        SettlementInstruction.objects.select_for_update(of=("self",))
-        .select_related("account__token", "account__custodian")
-        .filter(pk=instruction_id)
-        .first()
-    )
-    if instruction is None:
-        raise errors.InstructionMissing(f"There is no settlement instruction {instruction_id}.")
-    return instruction
 
 
 def may_show(instruction: SettlementInstruction, statement: Statement) -> bool:
@@ -62,14 +44,20 @@ def take(
     *,
     actor: Actor,
     at: datetime,
+    detail: str = "",
     facts: Mapping[str, str] | None = None,
     **columns: Any,
 ) -> SettlementInstruction:
-    """Take a step with a locked instruction: the only writer of `state`."""
+    """Take a step with a locked instruction: the only writer of `state`.
+
+    What has failed keeps its reason until it has not failed any more.
+    """
     require_transaction()
     origin = InstructionState(instruction.state)
     step.value.check(origin)
     instruction.state = step.value.destination
+    if instruction.state != InstructionState.FAILED:
+        columns["reason"] = ""
     for name, value in columns.items():
         setattr(instruction, name, value)
     instruction.save(update_fields=["state", *columns])
@@ -78,6 +66,7 @@ def take(
         step=step.name,
         origin=origin,
         destination=instruction.state,
+        detail=detail,
         actor=str(actor),
         occurred_at=at,
     )

@@ -94,7 +94,7 @@ def account_figures(
         pending_delivery=booked(chart.shares_pending_delivery(token, reference)),
         deliveries=deliveries,
         delivering=quantities.scaled_rounded_up(
-            total(delivery.quantity for delivery in deliveries), books_factor
+            total(delivery.remaining for delivery in deliveries), books_factor
         ),
         reason=None if reason is None else f"{token.symbol}: {reason}.",
     )
