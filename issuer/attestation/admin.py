@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from unfold.admin import ModelAdmin, TabularInline
 
 from issuer.attestation import forms, rendering, selectors, services
@@ -21,7 +21,7 @@ from issuer.attestation.models import (
     StatementKey,
 )
 from issuer.attestation.package import verify_offline
-from issuer.attestation.states import AttestationState
+from issuer.attestation.states import AttestationKind, AttestationState
 from issuer.foundation.admin import ReadOnlyAdmin
 from issuer.people.acts import Act, ActsAdmin, ReasonForm
 
@@ -30,10 +30,29 @@ def _waits(attestation: Attestation) -> bool:
     return attestation.state == AttestationState.FROZEN
 
 
+def _to_be_withdrawn(attestation: Attestation) -> bool:
+    """Say whether a statement waits for its signature, and may be kept from it."""
+    waits = attestation.state == AttestationState.REVIEWED
+    is_event = attestation.kind == AttestationKind.EVENT
+    return waits and not (is_event and attestation.publishing_failed_at is None)
+
+
+def _to_be_corrected(attestation: Attestation) -> bool:
+    """Say whether a statement is out, and nothing corrects it or is about to."""
+    corrections = attestation.corrections.exclude(state=AttestationState.DECLINED)
+    return attestation.state in selectors.OUT and not corrections.exists()
+
+
 def _to_be_signed(attestation: Attestation) -> str:
     """Return what one approves: the figures, the whole of it as a PDF, and the hash."""
     context = {"document": selectors.content_of(attestation), "attestation": attestation}
     return render_to_string("attestation/to_be_signed.html", context)
+
+
+def _corrected(attestation: Attestation) -> str:
+    """Return what the public read in the statement that is to be corrected."""
+    context = {"document": selectors.content_of(attestation)}
+    return render_to_string("attestation/what_is_signed.html", context)
 
 
 ACTS: Final = (
@@ -41,7 +60,7 @@ ACTS: Final = (
         name="confirm",
         label="Confirm",
         consequence="You approve the content of this hash, to the byte. It is then signed with "
-        "the issuer's key and published at once; it cannot be withdrawn, only superseded.",
+        "the issuer's key and published at once; from then on it can only be superseded.",
         permission=services.CONFIRM_PERMISSION,
         take=lambda row, **asked: services.confirm(row.pk, **asked),
         offered=_waits,
@@ -56,6 +75,29 @@ ACTS: Final = (
         form=ReasonForm,
         offered=_waits,
         grave=True,
+    ),
+    Act(
+        name="withdraw",
+        label="Withdraw",
+        consequence="The statement was approved and is not signed yet. It is given up and never "
+        "published, and the approval ends with it; its number is free again.",
+        permission=services.CONFIRM_PERMISSION,
+        take=lambda row, **asked: services.withdraw(row.pk, **asked),
+        form=ReasonForm,
+        offered=_to_be_withdrawn,
+        grave=True,
+    ),
+    Act(
+        name="correct",
+        label="Correct…",
+        consequence="Another statement is frozen from the newest reconciliation and says which "
+        "one it corrects, and why; the public reads the reason on both. It waits for another "
+        "person to confirm it. What is corrected stays readable, unchanged.",
+        permission=services.PROPOSE_PERMISSION,
+        take=lambda row, **asked: services.propose_correction(row.pk, **asked),
+        form=forms.CorrectionForm,
+        offered=_to_be_corrected,
+        shown=_corrected,
     ),
 )
 
@@ -78,7 +120,7 @@ class TransitionInline(ReadOnlyAdmin, TabularInline):
     """The history of a statement."""
 
     model = AttestationTransition
-    fields = ("occurred_at", "step", "origin", "destination", "actor")
+    fields = ("occurred_at", "step", "origin", "destination", "actor", "reason")
     readonly_fields = fields
     extra = 0
     ordering = ("id",)
@@ -88,8 +130,8 @@ class TransitionInline(ReadOnlyAdmin, TabularInline):
 class AttestationAdmin(ActsAdmin, ModelAdmin):
     """One officer proposes a statement, another confirms it; nobody edits one."""
 
-    list_display = ("name", "status", "state", "as_of", "valid_until", "published_at")
-    list_filter = ("program", "state", "status")
+    list_display = ("name", "kind", "status", "state", "as_of", "valid_until", "published_at")
+    list_filter = ("program", "kind", "state", "status")
     list_select_related = ("program",)
     search_fields = ("program__code", "sha256", "content_sha256")
     ordering = ("-as_of", "-id")
@@ -97,7 +139,13 @@ class AttestationAdmin(ActsAdmin, ModelAdmin):
     fields = (
         "program",
         "sequence",
+        "kind",
+        "corrects",
+        "correction_reason",
+        "corrected_by",
         "state",
+        "publishing_failed_at",
+        "publishing_failure",
         "status",
         "as_of",
         "valid_until",
@@ -109,7 +157,7 @@ class AttestationAdmin(ActsAdmin, ModelAdmin):
         "frozen_at",
         "published_at",
     )
-    readonly_fields = ("what_is_signed", "preview")
+    readonly_fields = ("corrected_by", "what_is_signed", "preview")
     inlines = (ExhibitInline, TransitionInline)
     opening = Act(
         name="propose",
@@ -138,6 +186,19 @@ class AttestationAdmin(ActsAdmin, ModelAdmin):
     def name(self, attestation: Attestation) -> str:
         return str(attestation)
 
+    @admin.display(description="Corrected by")
+    def corrected_by(self, attestation: Attestation) -> str:
+        corrections = attestation.corrections.exclude(state=AttestationState.DECLINED)
+        page = "admin:attestation_attestation_change"
+        return format_html_join(
+            ", ",
+            '<a href="{}">{}</a>: {}',
+            (
+                (reverse(page, args=[one.pk]), one, one.correction_reason)
+                for one in corrections.select_related("program").defer("content", "document")
+            ),
+        )
+
     @admin.display(description="What is signed")
     def what_is_signed(self, attestation: Attestation) -> str:
         document = selectors.content_of(attestation)
@@ -158,7 +219,8 @@ class AttestationAdmin(ActsAdmin, ModelAdmin):
             pdf = bytes(kept.content)
         else:
             source = attestation.document or attestation.content
-            pdf = rendering.preview(bytes(source), draft=attestation.document is None)
+            never_out = attestation.state in {AttestationState.FROZEN, AttestationState.DECLINED}
+            pdf = rendering.preview(bytes(source), draft=never_out)
         return HttpResponse(pdf, content_type="application/pdf")
 
 

@@ -1,8 +1,9 @@
 """What the pages about statements ask."""
 
 from django import forms
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
+from issuer.attestation.models import REASON_LENGTH
 from issuer.parties.models import Program
 
 
@@ -13,4 +14,15 @@ class ProposeForm(forms.Form):
         Program.objects.order_by("name"),
         widget=UnfoldAdminSelectWidget,
         help_text="The newest reconciliation of the program decides the cut-off and every figure.",
+    )
+
+
+class CorrectionForm(forms.Form):
+    """Why a statement is corrected: which figure was wrong, and how it came to be."""
+
+    reason = forms.CharField(
+        max_length=REASON_LENGTH,
+        label="What is wrong in it, and why",
+        widget=UnfoldAdminTextareaWidget,
+        help_text="The public reads it, in both statements: no personal data.",
     )

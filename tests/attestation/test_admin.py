@@ -6,13 +6,14 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from issuer.attestation import services
 from issuer.attestation.models import Attestation
 from issuer.attestation.states import AttestationState
-from issuer.foundation import clock
+from issuer.foundation import actors, clock
 from issuer.people.models import User
 from issuer.people.roles import Role
 from tests.make import attestation as make
-from tests.make import people, reconciliation
+from tests.make import chain, people, reconciliation
 
 pytestmark = pytest.mark.django_db
 
@@ -131,6 +132,127 @@ class TestDecline:
 
         attestation.refresh_from_db()
         assert attestation.state == AttestationState.DECLINED
+
+
+class TestWithdraw:
+    def test_gives_up_what_was_approved(self, world: make.World) -> None:
+        attestation = make.reviewed(world, at=clock.now())
+        client = logged_in(Role.APPROVER)
+        assert act(attestation, "withdraw") in client.get(page(attestation)).content.decode()
+        assert client.post(act(attestation, "withdraw"), {"reason": ""}).status_code == 200
+        attestation.refresh_from_db()
+        assert attestation.state == AttestationState.REVIEWED
+
+        client.post(act(attestation, "withdraw"), {"reason": "The key is lost."})
+
+        attestation.refresh_from_db()
+        assert attestation.state == AttestationState.DECLINED
+        shown = client.get(page(attestation)).content.decode()
+        assert "The key is lost." in shown
+        assert act(attestation, "withdraw") not in shown
+
+    def test_is_offered_for_an_event_only_once_publishing_it_has_failed(
+        self, world: make.World
+    ) -> None:
+        at = clock.now()
+        make.published(world, at=at)
+        chain.snapshot(world.deployment, total_supply_base_units=605 * 10**18, taken_at=at)
+        event = make.event(world, at=at + timedelta(seconds=1))
+        client = logged_in(Role.APPROVER)
+
+        assert act(event, "withdraw") not in client.get(page(event)).content.decode()
+        services.record_failure(event.pk, reason="No key.", actor=actors.system("tests"), at=at)
+
+        shown = client.get(page(event)).content.decode()
+        assert act(event, "withdraw") in shown
+        assert "No key." in shown
+
+    def test_is_not_for_who_proposes(self, world: make.World) -> None:
+        attestation = make.reviewed(world, at=clock.now())
+
+        answer = logged_in(Role.OPERATIONS_OFFICER).post(
+            act(attestation, "withdraw"), {"reason": "Odd."}
+        )
+
+        attestation.refresh_from_db()
+        assert answer.status_code == 403
+        assert attestation.state == AttestationState.REVIEWED
+
+
+class TestCorrect:
+    def test_takes_two_persons_and_supersedes(self, world: make.World) -> None:
+        at = clock.now()
+        wrong = make.published(world, at=at - timedelta(minutes=2))
+        reconciliation.run(world.program, at=at)
+        officer = logged_in(Role.OPERATIONS_OFFICER)
+        assert act(wrong, "correct") in officer.get(page(wrong)).content.decode()
+        asked = officer.get(act(wrong, "correct")).content.decode()
+        assert "statement 1" in asked
+        assert "100.33 %" in asked
+
+        officer.post(act(wrong, "correct"), {"reason": "The custodian restated its position."})
+
+        correction = Attestation.objects.get(kind="CORRECTION")
+        assert (correction.state, correction.corrects) == (AttestationState.FROZEN, wrong)
+        assert officer.post(act(correction, "confirm")).status_code == 403
+        logged_in(Role.APPROVER).post(act(correction, "confirm"))
+        make.signed_and_published(correction, at=at)
+        wrong.refresh_from_db()
+        assert wrong.state == AttestationState.SUPERSEDED
+        # Each page leads to the other.
+        shown = officer.get(page(wrong)).content.decode()
+        assert page(correction) in shown
+        assert act(wrong, "correct") not in shown
+        shown = officer.get(page(correction)).content.decode()
+        assert page(wrong) in shown
+        assert "The custodian restated its position." in shown
+
+    def test_asks_what_is_wrong(self, world: make.World) -> None:
+        wrong = make.published(world, at=clock.now() - timedelta(minutes=2))
+
+        answer = logged_in(Role.OPERATIONS_OFFICER).post(act(wrong, "correct"), {"reason": " "})
+
+        assert "This field is required." in answer.content.decode()
+        assert Attestation.objects.count() == 1
+
+    def test_is_of_what_is_out(self, world: make.World) -> None:
+        frozen = make.frozen(world, at=clock.now())
+        officer = logged_in(Role.OPERATIONS_OFFICER)
+
+        assert act(frozen, "correct") not in officer.get(page(frozen)).content.decode()
+        answer = officer.post(act(frozen, "correct"), {"reason": "Odd."})
+
+        assert "has not been published" in answer.content.decode()
+        assert Attestation.objects.count() == 1
+
+
+class TestAuditor:
+    """Sees all of a statement, in every state, and finds nothing to press."""
+
+    def test_sees_the_whole_of_it(self, world: make.World) -> None:
+        at = clock.now()
+        wrong = make.published(world, at=at - timedelta(minutes=2))
+        correction = make.corrected(wrong, world, at=at)
+
+        shown = logged_in(Role.AUDITOR).get(page(wrong)).content.decode()
+
+        assert wrong.sha256 in shown
+        assert wrong.exhibits.get(name="attestation.json").sha256 in shown
+        assert "REVIEW" in shown
+        assert page(correction) in shown
+
+    @pytest.mark.parametrize("state", ["frozen", "reviewed", "published"])
+    def test_is_offered_no_act(self, state: str, world: make.World) -> None:
+        attestation: Attestation = getattr(make, state)(world, at=clock.now())
+        auditor = logged_in(Role.AUDITOR)
+
+        assert "/acts/" not in auditor.get(page(attestation)).content.decode()
+        for name in ("confirm", "decline", "withdraw", "correct"):
+            assert auditor.get(act(attestation, name)).status_code == 403
+            assert auditor.post(act(attestation, name), {"reason": "Odd."}).status_code == 403
+        before = attestation.state
+        attestation.refresh_from_db()
+        assert (attestation.state, Attestation.objects.count()) == (before, 1)
 
 
 class TestPreview:

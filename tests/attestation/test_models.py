@@ -136,6 +136,21 @@ class TestAttestation:
     def test_it_has_no_document_before(self, frozen: Attestation) -> None:
         refused("attestation_document_iff_reviewed", **out())
 
+    def test_it_may_keep_its_document_when_it_is_declined(self, frozen: Attestation) -> None:
+        kept = another(frozen, **out())
+
+        assert bytes(kept.document or b"") == APPROVED
+        with refused_by("attestation_document_iff_reviewed"):
+            another(frozen, document=APPROVED)
+
+    @pytest.mark.parametrize("half", ["publishing_failed_at", "publishing_failure"])
+    def test_its_failure_has_a_time_and_a_reason(
+        self, half: str, frozen: Attestation, at: datetime
+    ) -> None:
+        value = at if half == "publishing_failed_at" else "No key."
+
+        refused("attestation_failure_has_time_and_reason", **{half: value})
+
     def test_it_has_a_time_once_it_is_published(self, frozen: Attestation) -> None:
         refused("attestation_published_has_time", **out(state="PUBLISHED"))
 

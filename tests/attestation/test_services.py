@@ -17,6 +17,8 @@ from issuer.audit.models import AuditEvent
 from issuer.events.models import Event
 from issuer.foundation import actors
 from issuer.foundation.errors import IllegalTransition
+from issuer.gate import services as gate
+from issuer.gate.models import Cause, GateState, ScopeKind
 from issuer.instruments import chart
 from issuer.ledger import services as ledger
 from issuer.parties.models import Criteria
@@ -41,6 +43,38 @@ def verified(attestation: Attestation, before: Attestation | None = None) -> lis
         previous=None if before is None else selectors.package_files(before),
     )
     return [line for line in report.lines() if line.startswith("      ")]
+
+
+def found_short(world: make.World, *, at: datetime, tokens: int = 605) -> None:
+    """Let the chain show `tokens` for 602 shares, and reconcile."""
+    chain.snapshot(
+        world.deployment,
+        total_supply_base_units=tokens * 10**18,
+        taken_at=at - timedelta(seconds=5),
+    )
+    reconciliation.run(world.program, at=at)
+
+
+def short_event(world: make.World, *, at: datetime) -> Attestation:
+    """Return a statement that waits to say that 3 shares lack, a minute after one that did not."""
+    make.published(world, at=at)
+    found_short(world, at=at + timedelta(minutes=1))
+    event = services.attest_event(world.program, actor=SYSTEM, at=at + timedelta(minutes=1))
+    assert event is not None
+    return event
+
+
+def halt(world: make.World, *, at: datetime) -> None:
+    """Have somebody halt the program."""
+    gate.place_hold(
+        kind=ScopeKind.PROGRAM,
+        subject_id=world.program.pk,
+        effect=GateState.HALTED,
+        cause=Cause.PERSON,
+        reason="A fire in the vault.",
+        actor=world.officer,
+        at=at,
+    )
 
 
 class TestPropose:
@@ -275,6 +309,207 @@ class TestDecline:
 
         attestation.refresh_from_db()
         assert attestation.state == AttestationState.REVIEWED
+
+
+class TestWithdraw:
+    def test_gives_the_number_back_and_keeps_what_was_approved(
+        self, world: make.World, at: datetime
+    ) -> None:
+        first = make.reviewed(world, at=at)
+        approved = bytes(first.document or b"")
+
+        services.withdraw(first.pk, reason="The key is lost.", actor=world.officer, at=at)
+
+        first.refresh_from_db()
+        assert first.state == AttestationState.DECLINED
+        assert bytes(first.document or b"") == approved
+        step = first.transitions.get(step="WITHDRAW")
+        assert (step.reason, step.actor) == ("The key is lost.", str(world.officer))
+        event = AuditEvent.objects.get(action="attestation.withdraw")
+        assert event.facts["reason"] == "The key is lost."
+        second = make.published(world, at=at + timedelta(minutes=1))
+        assert (second.sequence, second.previous) == (1, None)
+
+    def test_ends_what_was_approved(self, world: make.World, at: datetime) -> None:
+        attestation = make.reviewed(world, at=at)
+        files = services.assemble(attestation, signer=make.SIGNER)
+        services.withdraw(attestation.pk, reason="Odd.", actor=world.officer, at=at)
+
+        with pytest.raises(IllegalTransition):
+            services.sign(attestation.pk, files=files, actor=SYSTEM, at=at)
+        with pytest.raises(IllegalTransition):
+            services.confirm(attestation.pk, actor=world.approver, at=at)
+
+        assert not Exhibit.objects.exists()
+
+    @pytest.mark.parametrize("signed", [False, True])
+    def test_refuses_what_nobody_approved_and_what_is_signed(
+        self, signed: bool, world: make.World, at: datetime
+    ) -> None:
+        attestation = make.frozen(world, at=at)
+        if signed:
+            services.confirm(attestation.pk, actor=world.approver, at=at)
+            attestation.refresh_from_db()
+            files = services.assemble(attestation, signer=make.SIGNER)
+            services.sign(attestation.pk, files=files, actor=SYSTEM, at=at)
+        before = Attestation.objects.get().state
+
+        with pytest.raises(IllegalTransition):
+            services.withdraw(attestation.pk, reason="Odd.", actor=world.officer, at=at)
+
+        assert Attestation.objects.get().state == before
+        assert not attestation.transitions.filter(step="WITHDRAW").exists()
+
+    def test_refuses_nobody_s_login(self, world: make.World, at: datetime) -> None:
+        attestation = make.reviewed(world, at=at)
+
+        with pytest.raises(PersonRequired):
+            services.withdraw(attestation.pk, reason="Odd.", actor=SYSTEM, at=at)
+
+        assert Attestation.objects.get().state == AttestationState.REVIEWED
+
+    def test_keeps_back_no_event_that_can_go_out(self, world: make.World, at: datetime) -> None:
+        later = at + timedelta(minutes=1)
+        event = short_event(world, at=at)
+
+        with pytest.raises(errors.EventNotWithdrawn):
+            services.withdraw(event.pk, reason="Bad news.", actor=world.officer, at=later)
+
+        event.refresh_from_db()
+        assert event.state == AttestationState.REVIEWED
+        services.record_failure(event.pk, reason="The key is lost.", actor=SYSTEM, at=later)
+        services.withdraw(event.pk, reason="The key is lost.", actor=world.officer, at=later)
+        event.refresh_from_db()
+        assert event.state == AttestationState.DECLINED
+
+
+class TestRecordFailure:
+    def test_tells_staff_once(self, world: make.World, at: datetime) -> None:
+        attestation = make.reviewed(world, at=at)
+        later = at + timedelta(minutes=5)
+
+        assert services.record_failure(attestation.pk, reason="No key.", actor=SYSTEM, at=at)
+        assert not services.record_failure(attestation.pk, reason="None.", actor=SYSTEM, at=later)
+
+        attestation.refresh_from_db()
+        assert attestation.publishing_failed_at == at
+        assert attestation.publishing_failure == "No key."
+        event = Event.objects.get(type="attestation.publishing_failed")
+        assert (event.data["sequence"], event.data["reason"]) == ("1", "No key.")
+        assert AuditEvent.objects.filter(action="attestation.publishing_failed").count() == 1
+
+    def test_says_nothing_of_what_waits_for_nothing(self, world: make.World, at: datetime) -> None:
+        attestation = make.frozen(world, at=at)
+
+        assert not services.record_failure(attestation.pk, reason="No key.", actor=SYSTEM, at=at)
+
+        attestation.refresh_from_db()
+        assert attestation.publishing_failed_at is None
+        assert not Event.objects.filter(type="attestation.publishing_failed").exists()
+
+
+class TestOvertaken:
+    """A statement says that 602 shares cover 600 tokens; then a reconciliation finds 605."""
+
+    def test_is_not_confirmed(self, world: make.World, at: datetime) -> None:
+        attestation = make.frozen(world, at=at)
+        found_short(world, at=at + timedelta(minutes=1))
+
+        with pytest.raises(errors.StatementOvertaken) as refusal:
+            services.confirm(attestation.pk, actor=world.approver, at=at + timedelta(minutes=2))
+
+        symbol = world.deployment.token.symbol
+        assert refusal.value.detail == (
+            "The reconciliation of 2026-11-20 15:01:00Z found worse. "
+            f"{symbol}: Short, not Covered. Decline {attestation}, and propose another from it."
+        )
+        assert refusal.value.facts["tokens"] == symbol
+        attestation.refresh_from_db()
+        assert attestation.state == AttestationState.FROZEN
+        assert Proposal.objects.get(subject_id=attestation.pk).state == "OPEN"
+
+    def test_is_not_signed(self, world: make.World, at: datetime) -> None:
+        attestation = make.reviewed(world, at=at)
+        files = services.assemble(attestation, signer=make.SIGNER)
+        found_short(world, at=at + timedelta(minutes=1))
+
+        with pytest.raises(errors.StatementOvertaken):
+            services.sign(attestation.pk, files=files, actor=SYSTEM, at=at + timedelta(minutes=2))
+
+        attestation.refresh_from_db()
+        assert attestation.state == AttestationState.REVIEWED
+        assert not Exhibit.objects.exists()
+
+    def test_is_declined_so_that_what_got_worse_goes_first(
+        self, world: make.World, at: datetime
+    ) -> None:
+        first = make.published(world, at=at)
+        later = at + timedelta(minutes=10)
+        chain.snapshot(world.deployment, total_supply_base_units=600 * 10**18, taken_at=later)
+        waiting = make.reviewed(world, at=later)
+        found_short(world, at=later + timedelta(minutes=1))
+
+        declined = services.decline_overtaken(
+            waiting.pk, actor=SYSTEM, at=later + timedelta(minutes=2)
+        )
+
+        waiting.refresh_from_db()
+        assert declined
+        assert waiting.state == AttestationState.DECLINED
+        symbol = world.deployment.token.symbol
+        reason = (
+            f"The reconciliation of 2026-11-20 15:11:00Z found worse. {symbol}: Short, not Covered."
+        )
+        assert waiting.transitions.get(step="OVERTAKE").reason == reason
+        told = Event.objects.get(type="attestation.overtaken")
+        assert (told.data["sequence"], told.data["reason"]) == ("2", reason)
+        event = services.attest_event(world.program, actor=SYSTEM, at=later + timedelta(minutes=2))
+        assert event is not None
+        assert (event.sequence, event.previous, event.status) == (2, first, "SHORT")
+
+    def test_is_not_declined_while_nothing_is_worse(self, world: make.World, at: datetime) -> None:
+        attestation = make.reviewed(world, at=at)
+        reconciliation.run(world.program, at=at + timedelta(minutes=1))
+
+        assert services.worse_since(attestation) is None
+        assert not services.decline_overtaken(
+            attestation.pk, actor=SYSTEM, at=at + timedelta(minutes=1)
+        )
+        assert Attestation.objects.get().state == AttestationState.REVIEWED
+
+    @pytest.mark.parametrize("found", ["more lacking", "a gate"])
+    def test_says_what_is_worse(self, found: str, world: make.World, at: datetime) -> None:
+        if found == "more lacking":
+            found_short(world, at=at)
+            said = services.propose(world.program, actor=world.officer, at=at)
+            found_short(world, tokens=606, at=at + timedelta(minutes=1))
+            expected = "short by 4 shares, not by 3"
+        else:
+            said = make.frozen(world, at=at)
+            halt(world, at=at + timedelta(seconds=30))
+            reconciliation.run(world.program, at=at + timedelta(minutes=1))
+            expected = f"Halted on {world.deployment.network.caip2}"
+
+        worse = services.worse_since(said)
+
+        assert worse is not None
+        assert worse.tokens == {world.deployment.token.symbol: expected}
+
+    def test_is_never_an_event(self, world: make.World, at: datetime) -> None:
+        event = short_event(world, at=at)
+        found_short(world, tokens=700, at=at + timedelta(minutes=3))
+
+        assert not services.decline_overtaken(event.pk, actor=SYSTEM, at=at + timedelta(minutes=3))
+        published = make.signed_and_published(event, at=at + timedelta(minutes=3))
+        assert published.state == AttestationState.PUBLISHED
+
+    def test_is_never_what_is_frozen_or_out(self, world: make.World, at: datetime) -> None:
+        frozen = make.frozen(world, at=at)
+        found_short(world, at=at + timedelta(minutes=1))
+
+        assert not services.decline_overtaken(frozen.pk, actor=SYSTEM, at=at)
+
+        assert Attestation.objects.get().state == AttestationState.FROZEN
 
 
 class TestSign:

@@ -65,7 +65,8 @@ def a_full_world(at: datetime) -> None:
     gate.hold(ScopeKind.TOKEN, market.token.pk)
     kyc.case()
     chain.trouble()
-    attestation.frozen(attestation.world(at=at), at=at)
+    for bring_about in (attestation.frozen, attestation.reviewed, attestation.published):
+        bring_about(attestation.world(at=at), at=at)
 
 
 class TestAuditor:

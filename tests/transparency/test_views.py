@@ -275,7 +275,10 @@ class TestAttestation:
         assert "This statement is corrected" in page
         assert "corrects it: The custodian restated its position." in page
         assert "It corrects" in self.page(client, correction)
-        assert "corrected by 2" in text_of(client)
+        listed = text_of(client)
+        name = wrong.program.code.upper()
+        assert f'corrected by <a href="{self.address(correction)}">{name}-2</a>' in listed
+        assert f'corrects <a href="{self.address(wrong)}">{name}-1</a>' in listed
 
     def test_is_there_once_it_is_published(self, client: Client, at: datetime) -> None:
         attestation = make_attestation.frozen(make_attestation.world(at=at), at=at)
