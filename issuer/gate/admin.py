@@ -30,9 +30,12 @@ def _halt(_: None, *, scope: ScopeKey, reason: str, **told: Any) -> Hold:
 HALT: Final = Act(
     name="halt",
     label="Halt",
-    consequence="Minting and redemption stop at once: nothing more is approved, signed or sent. "
-    "Going on takes two persons and a clean reconciliation. Tokens that are out stay with their "
-    "holders, who can still move them.",
+    consequence="At once, no request is taken or accepted, and no mint, burn, return of tokens or "
+    "delivery of shares is proposed, approved, signed, sent or instructed. What a chain or a "
+    "custodian was told before may still be carried out, and is recorded; requests can still be "
+    "rejected, cancelled and expire; acts on a contract, such as a seizure, go on. Resuming takes "
+    "two persons and a clean reconciliation. Tokens that are out stay with their holders, who can "
+    "still move them.",
     permission="gate.place_hold",
     take=_halt,
     form=forms.HaltForm,

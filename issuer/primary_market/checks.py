@@ -9,6 +9,7 @@ from issuer.chain import selectors as chain
 from issuer.chain.states import SignerPurpose
 from issuer.custody.models import CustodyAccount
 from issuer.foundation import quantities
+from issuer.gate import services as gate
 from issuer.instruments import selectors as instruments
 from issuer.instruments.models import ControlledRole, Deployment, Network, Token
 from issuer.kyc import selectors as kyc
@@ -17,6 +18,7 @@ from issuer.parties import selectors as parties
 from issuer.parties.models import AuthorizedParticipant, Wallet
 from issuer.primary_market import errors
 from issuer.primary_market.models import Deposit, IssuanceRequest, RedemptionRequest
+from issuer.reserves import selectors as reserves
 
 #: A request of either kind: what it asks of its participant is the same.
 AnyRequest: TypeAlias = IssuanceRequest | RedemptionRequest
@@ -35,6 +37,28 @@ def require_issuance_open(token: Token) -> None:
     """
     if not token.issuance_open:
         raise errors.IssuanceClosed(f"{token} is not issued now.", token=token.symbol)
+
+
+def require_open(deployment: Deployment) -> None:
+    """Refuse to go towards a mint unless every gate of it is open, and keep them so.
+
+    The locks of the gates last until the caller's transaction ends: a halt waits for it.
+
+    Raises:
+        GateClosed: if a gate of program, token, network or a custodian is not open.
+    """
+    gate.require_open(scopes=reserves.scopes_of(deployment.token, deployment.network))
+
+
+def require_not_halted(deployment: Deployment) -> None:
+    """Refuse to let tokens or shares go if a gate of them is halted, and keep it from being so.
+
+    Locks as `require_open`; a gate that is open for redemption only lets them through.
+
+    Raises:
+        GateClosed: if a gate of program, token, network or a custodian is halted.
+    """
+    gate.require_redeemable(scopes=reserves.scopes_of(deployment.token, deployment.network))
 
 
 def require_cleared(request: AnyRequest, *, at: datetime) -> None:
@@ -77,13 +101,15 @@ def require_same_multiplier(request: AnyRequest, *, at: datetime) -> None:
 def require_booked_multiplier(request: AnyRequest, *, at: datetime) -> None:
     """Refuse to book a request whose terms are not those that the books go by.
 
-    The token is locked, so that no split reaches the books before the request does.
+    The token is locked, so that no split reaches the books before the request does; one that did
+    while we waited for the lock counts, however early `at` is.
 
     Raises:
         MultiplierChanged: if a split is in the books, and the request not quoted again yet.
     """
-    instruments.lock_token(request.token_id)
-    _require_multiplier(request, instruments.booked_multiplier(request.deployment, at))
+    token = instruments.lock_token(request.token_id)
+    books_at = instruments.last_booking(token, at)
+    _require_multiplier(request, instruments.booked_multiplier(request.deployment, books_at))
 
 
 def require_unchanged_terms(request: IssuanceRequest, *, at: datetime) -> None:
@@ -125,6 +151,31 @@ def require_lawful_return(deposit: Deposit) -> None:
     if case is not None and case.state in UNLAWFUL_STATES:
         label = CaseState(case.state).label
         raise errors.ReturnUnlawful(f"The sender's KYC case is: {label}.", state=case.state)
+
+
+def cleared_wallet(
+    participant: AuthorizedParticipant, network: Network, address: str, *, at: datetime
+) -> Wallet:
+    """Return the wallet at `address` of a participant who may be dealt with at `at`.
+
+    Raises:
+        KycNotCleared: if the participant's KYC does not cover `at`.
+        WalletNotBound: if the participant has not bound the wallet.
+    """
+    kyc.require_cleared(participant.entity, at=at)
+    return parties.bound_wallet(participant, network.namespace, address)
+
+
+def require_carriable(quantity: Decimal, deployment: Deployment) -> None:
+    """Refuse a quantity of whole tokens that a contract cannot move.
+
+    Raises:
+        QuantityMalformed: if it is not positive.
+        QuantityTooFine: if the contract cannot carry it exactly.
+    """
+    if quantity <= 0:
+        raise quantities.QuantityMalformed("The quantity must be more than 0.")
+    quantities.to_base_units(quantity, decimals=deployment.decimals)
 
 
 def deployment_of(participant: AuthorizedParticipant, token: Token, network: str) -> Deployment:
@@ -196,6 +247,18 @@ def shares_out(quantity: Decimal, multiplier: Decimal) -> Decimal:
     return _countable(
         quantities.delivery_rounded_down(quantities.EXACT.multiply(quantity, multiplier)), quantity
     )
+
+
+def require_minimum(token: Token, quantity: Decimal, *, shares: Decimal) -> None:
+    """Refuse to redeem fewer tokens than is done at once, or too few for `shares` to move.
+
+    Raises:
+        BelowMinimum: if they are.
+    """
+    if quantity < token.redemption_minimum or not shares:
+        minimum = quantities.to_text(token.redemption_minimum)
+        detail = f"{quantities.to_text(quantity)} {token} are too few; {minimum} are the least."
+        raise errors.BelowMinimum(detail, minimum=minimum)
 
 
 def _countable(shares: Decimal, quantity: Decimal) -> Decimal:

@@ -108,6 +108,13 @@ class BelowMinimum(errors.Rejected):
     title = "Fewer tokens than are redeemed at once"
 
 
+class TokensMayStillCome(errors.Conflict):
+    """Tokens that were sent in time may not be final, or not be counted, yet."""
+
+    code = "tokens-may-still-come"
+    title = "Tokens of the request may still come"
+
+
 class TokensNotReceived(errors.Conflict):
     """Not all tokens of the request have come."""
 

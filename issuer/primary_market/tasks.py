@@ -1,16 +1,19 @@
-"""What becomes of requests by itself: each step of each request a transaction of its own.
+"""What becomes of requests by itself: each step of each request a task of its own.
 
-Every round begins at what is committed, so a worker that dies anywhere is continued by the next.
+A round only asks for what is due, so a surprise with one request, or a node that is silent, keeps
+no other from being tried. Each task begins at what is committed, takes one step under the locks of
+its service, and is safe to deliver more than once: a worker that dies anywhere is continued by the
+next round.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 import structlog
 from celery import shared_task
-from django.db.models import Q
 
 from issuer.chain import registry
 from issuer.chain import services as chain
@@ -20,7 +23,7 @@ from issuer.chain.signing import Signer
 from issuer.foundation import clock
 from issuer.foundation.actors import Actor, system
 from issuer.foundation.errors import DomainError
-from issuer.instruments.models import Deployment, Network
+from issuer.instruments.models import Deployment
 from issuer.primary_market import selectors, services
 from issuer.primary_market.calls import burn_of, mint_of, return_of
 
@@ -30,70 +33,42 @@ EXPIRES_SECONDS: Final = 60
 logger = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A step that is due of the request, transfer or return `row_id`; `reason` if it takes one."""
+
+    step: str
+    row_id: UUID
+    reason: str = ""
+
+
 @shared_task(ignore_result=True, expires=EXPIRES_SECONDS, soft_time_limit=120, time_limit=150)
 def advance_requests() -> None:
-    """Take every step that no node has to be asked for, and ask for those mints that one has."""
-    actor, at = system("primary_market.advance_requests"), clock.now()
-    _requote(actor=actor, at=at)
-    for request_id, reason in selectors.lapsed(at):
-        _attempt(services.freeze, request_id, actor=actor, at=at, reason=reason)
-    _each(services.expire, selectors.expiring(at), actor=actor, at=at)
-    _each(services.confirm_funding, selectors.newly_funded(), actor=actor, at=at)
-    _each(services.record_failed_mint, selectors.failed_to_mint(), actor=actor, at=at)
-    _each(services.complete, selectors.finally_minted(), actor=actor, at=at)
-
-    # One task per network, so that one silent node delays only its own chain.
-    networks = Network.objects.filter(deployments__issuances__in=selectors.to_mint())
-    for network_id in networks.order_by("pk").distinct().values_list("pk", flat=True):
-        sign_mints.apply_async(kwargs={"network_id": str(network_id)}, expires=EXPIRES_SECONDS)
-
-
-@shared_task(ignore_result=True, soft_time_limit=120, time_limit=150)
-def sign_mints(*, network_id: str, **_future: object) -> None:
-    """Sign the mints of the approved requests on one network; safe to deliver more than once."""
-    actor = system("primary_market.sign_mints")
-    network = Network.objects.get(pk=network_id)
-    for request_id in selectors.to_mint(network).values_list("pk", flat=True):
-        _attempt(sign_mint, request_id, actor=actor, at=clock.now())
+    """Ask for every step of an issuance that is due."""
+    _ask_for(_due_of_issuances(clock.now()))
 
 
 @shared_task(ignore_result=True, expires=EXPIRES_SECONDS, soft_time_limit=120, time_limit=150)
 def advance_redemptions() -> None:
-    """Match what came, take every step that no node has to be asked for, and ask for the rest."""
-    actor, at = system("primary_market.advance_redemptions"), clock.now()
-    _requote(actor=actor, at=at)
-    # Before anything is matched: tokens of a party that lapsed are not counted for its requests.
-    for request_id, reason in selectors.lapsed_redemptions(at):
-        _attempt(services.freeze_redemption, request_id, actor=actor, at=at, reason=reason)
-    # And before anything expires: what came in time counts, though it was not final in time.
-    _each(services.match_deposit, selectors.unmatched_transfers(), actor=actor, at=at)
-    _each(services.expire_redemption, selectors.redemptions_expiring(at), actor=actor, at=at)
-    _each(services.record_failed_burn, selectors.failed_to_burn(), actor=actor, at=at)
-    _each(services.complete_burn, selectors.finally_burned(), actor=actor, at=at)
-    _each(services.instruct_delivery, selectors.to_deliver(), actor=actor, at=at)
-    _each(services.complete_redemption, selectors.delivered(), actor=actor, at=at)
-    lost = selectors.not_to_be_delivered()
-    _each(services.record_cancelled_delivery, lost, actor=actor, at=at)
-    _each(services.record_failed_return, selectors.failed_to_return(), actor=actor, at=at)
-    _each(services.complete_return, selectors.finally_returned(), actor=actor, at=at)
-
-    networks = Network.objects.filter(
-        Q(deployments__redemptions__in=selectors.to_burn())
-        | Q(deployments__incoming_transfers__deposit__returns__in=selectors.returns_to_sign())
-    )
-    for network_id in networks.order_by("pk").distinct().values_list("pk", flat=True):
-        sign_burns.apply_async(kwargs={"network_id": str(network_id)}, expires=EXPIRES_SECONDS)
+    """Ask for every step that is due of what came, of a redemption or of a return."""
+    _ask_for(_due_of_redemptions(clock.now()))
 
 
 @shared_task(ignore_result=True, soft_time_limit=120, time_limit=150)
-def sign_burns(*, network_id: str, **_future: object) -> None:
-    """Sign approved burns and returns on one network; safe to deliver more than once."""
-    actor = system("primary_market.sign_burns")
-    network = Network.objects.get(pk=network_id)
-    for request_id in selectors.to_burn(network).values_list("pk", flat=True):
-        _attempt(sign_burn, request_id, actor=actor, at=clock.now())
-    for return_id in selectors.returns_to_sign(network).values_list("pk", flat=True):
-        _attempt(sign_return, return_id, actor=actor, at=clock.now())
+def take_step(*, step: str, row_id: str, reason: str = "", **_future: object) -> None:
+    """Take one step; a refusal leaves the row where it is, for the next round."""
+    actor, at = system(f"primary_market.{step}"), clock.now()
+    told = {"reason": reason} if reason else {}
+    try:
+        STEPS[step](UUID(row_id), actor=actor, at=at, **told)
+    except DomainError as refusal:
+        logger.warning(
+            "primary_market.step_refused",
+            step=step,
+            row=row_id,
+            code=refusal.code,
+            reason=refusal.detail,
+        )
 
 
 def sign_mint(request_id: UUID, *, actor: Actor, at: datetime) -> None:
@@ -142,28 +117,75 @@ def _prepare(deployment: Deployment, call: Call) -> tuple[Signer, Prepared]:
     return signer, chain.prepare(deployment=deployment, call=call, signer=signer, reader=reader)
 
 
-def _requote(*, actor: Actor, at: datetime) -> None:
-    """Put what is in flight over a booked split on the terms after it, before all else."""
-    for request_id in selectors.issuances_to_requote(at):
-        _attempt(services.requote_issuance, request_id, actor=actor, at=at)
-    for request_id in selectors.redemptions_to_requote(at):
-        _attempt(services.requote_redemption, request_id, actor=actor, at=at)
-
-
-def _each(step: Callable[..., Any], requests: Iterable[Any], *, actor: Actor, at: datetime) -> None:
-    for request in requests:
-        _attempt(step, request.pk, actor=actor, at=at)
-
-
-def _attempt(step: Callable[..., Any], request_id: UUID, **arguments: Any) -> None:
-    """Take one step; a refusal leaves the request where it is, and the others their turn."""
-    try:
-        step(request_id, **arguments)
-    except DomainError as refusal:
-        logger.warning(
-            "primary_market.step_refused",
-            step=step.__name__,
-            request=str(request_id),
-            code=refusal.code,
-            reason=refusal.detail,
+def _ask_for(steps: Iterator[Due]) -> None:
+    for due in steps:
+        take_step.apply_async(
+            kwargs={"step": due.step, "row_id": str(due.row_id), "reason": due.reason},
+            expires=EXPIRES_SECONDS,
         )
+
+
+def _due_of_issuances(at: datetime) -> Iterator[Due]:
+    """Yield what is due of issuances, new terms after a split first."""
+    for request_id in selectors.issuances_to_requote(at):
+        yield Due("requote_issuance", request_id)
+    # Before what is frozen: a mint that failed is one that can be.
+    yield from _each("record_failed_mint", selectors.failed_to_mint())
+    for request_id, reason in selectors.lapsed(at):
+        yield Due("freeze", request_id, reason)
+    yield from _each("expire", selectors.expiring(at))
+    yield from _each("confirm_funding", selectors.newly_funded())
+    yield from _each("complete", selectors.finally_minted())
+    yield from _each("sign_mint", selectors.to_mint())
+
+
+def _due_of_redemptions(at: datetime) -> Iterator[Due]:
+    """Yield what is due of redemptions, of what came for them, and of what goes back."""
+    for request_id in selectors.redemptions_to_requote(at):
+        yield Due("requote_redemption", request_id)
+    yield from _each("record_failed_burn", selectors.failed_to_burn())
+    for request_id, reason in selectors.lapsed_redemptions(at):
+        yield Due("freeze_redemption", request_id, reason)
+    yield from _each("match_deposit", selectors.unmatched_transfers())
+    yield from _each("expire_redemption", selectors.redemptions_expiring(at))
+    yield from _each("complete_burn", selectors.finally_burned())
+    yield from _each("instruct_delivery", selectors.to_deliver())
+    yield from _each("complete_redemption", selectors.delivered())
+    yield from _each("record_cancelled_delivery", selectors.not_to_be_delivered())
+    yield from _each("record_failed_return", selectors.failed_to_return())
+    yield from _each("complete_return", selectors.finally_returned())
+    yield from _each("sign_burn", selectors.to_burn())
+    yield from _each("sign_return", selectors.returns_to_sign())
+
+
+def _each(step: str, rows: Iterable[Any]) -> Iterator[Due]:
+    for row in rows:
+        yield Due(step, row.pk)
+
+
+#: What a round may ask for, by name.
+STEPS: Final[Mapping[str, Callable[..., object]]] = {
+    step.__name__: step
+    for step in (
+        services.complete,
+        services.complete_burn,
+        services.complete_redemption,
+        services.complete_return,
+        services.confirm_funding,
+        services.expire,
+        services.expire_redemption,
+        services.freeze,
+        services.freeze_redemption,
+        services.instruct_delivery,
+        services.match_deposit,
+        services.record_cancelled_delivery,
+        services.record_failed_burn,
+        services.record_failed_mint,
+        services.record_failed_return,
+        services.requote_issuance,
+        services.requote_redemption,
+        sign_burn,
+        sign_mint,
+        sign_return,
+    )
+}

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from issuer.approvals import selectors as approvals
-from issuer.chain.models import IncomingTransfer, TransactionIntent
+from issuer.chain.models import IncomingTransfer, ScanCursor, TransactionIntent
 from issuer.chain.services import Prepared
 from issuer.chain.states import EventKind, IntentState, SignerPurpose
 from issuer.custody.selectors import current_statement
@@ -62,6 +62,28 @@ def redeemable(deployment: Deployment) -> None:
         instruments.controlled_address(
             network_=network, address=account.address, role=ControlledRole.REDEMPTION
         )
+
+
+def read_until(deployment: Deployment, mined_at: datetime) -> None:
+    """Have everything read that the chain holds final, up to a block mined at `mined_at`."""
+    newest = deployment.supply_snapshots.order_by("-block_number").first()
+    assert newest is not None
+    final = chain.snapshot(
+        deployment,
+        total_supply_base_units=newest.total_supply_base_units,
+        ui_multiplier_base_units=newest.ui_multiplier_base_units,
+        block_number=newest.block_number + 1_000,
+        taken_at=mined_at,
+    )
+    ScanCursor.objects.update_or_create(
+        deployment=deployment,
+        defaults={
+            "block_number": final.block_number,
+            "block_hash": final.block_hash,
+            "recipients": {BURNER.address: final.block_number},
+            "scanned_at": mined_at,
+        },
+    )
 
 
 def redemption(
@@ -317,7 +339,9 @@ def _end(request: RedemptionRequest, state: RedemptionState, *, at: datetime) ->
                 request.pk, participant=request.participant, actor=PARTNER, at=at
             )
         case _S.EXPIRED:
-            services.expire_redemption(request.pk, actor=SYSTEM, at=at + timedelta(days=30))
+            later = request.expires_at + timedelta(seconds=1)
+            read_until(request.deployment, later)
+            services.expire_redemption(request.pk, actor=SYSTEM, at=later)
         case _S.FROZEN:
             services.freeze_redemption(request.pk, reason="A hit.", actor=compliance, at=at)
         case _S.QUARANTINED | _S.RETURNED:

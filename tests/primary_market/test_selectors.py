@@ -83,7 +83,9 @@ class TestAxesOf:
     ) -> None:
         request = primary_market.issuance(market, state=_S.ACCEPTED)
         assert request.instruction_id is not None
-        custody_services.fail_instruction(request.instruction_id, actor=staff, at=AT)
+        custody_services.fail_instruction(
+            request.instruction_id, reason="It did not come.", actor=staff, at=AT
+        )
         assert axes(request)[1] == Custody.FAILED
 
         custody_services.cancel_instruction(request.instruction_id, actor=staff, at=AT)
@@ -368,14 +370,6 @@ class TestLists:
         second = primary_market.issuance(market, state=_S.FROZEN)
 
         assert list(selectors.open_issuances()) == [first, second]
-
-    def test_to_mint_can_be_asked_of_one_network(self, market: Market) -> None:
-        request = primary_market.issuance(market, state=_S.APPROVED)
-        other = primary_market.market()
-
-        assert list(selectors.to_mint()) == [request]
-        assert list(selectors.to_mint(market.deployment.network)) == [request]
-        assert list(selectors.to_mint(other.deployment.network)) == []
 
     def test_lists_take_one_query(
         self, market: Market, django_assert_num_queries: DjangoAssertNumQueries

@@ -217,6 +217,7 @@ class TestEnds:
     ) -> None:
         request = redemption(market, state=_S.AWAITING_TOKENS)
         came = deposit(market, Decimal(60))
+        redemptions.read_until(request.deployment, request.expires_at + timedelta(seconds=1))
 
         services.expire_redemption(request.pk, actor=system, at=request.expires_at)
 

@@ -55,6 +55,7 @@ def approval_view(request: IssuanceRequest, *, actor: Actor, at: datetime) -> Ap
     proposal = approvals.open_proposal(request, APPROVE_ISSUANCE)
     before = reserves.cover_of(request.token, at=at)
     state = IssuanceState(request.state)
+    shut = shut_gates(request.deployment, SHUT_FOR_ISSUANCE)
     shared = [
         lambda: IssuanceStep.APPROVE.value.check(state),
         lambda: checks.require_cleared(request, at=at),
@@ -74,10 +75,8 @@ def approval_view(request: IssuanceRequest, *, actor: Actor, at: datetime) -> Ap
         proposal=proposal,
         cover_before=before,
         cover_after=_after(before, request),
-        not_to_propose=refusals(to_propose),
-        not_to_confirm=refusals(to_confirm)
-        + shut_gates(request, SHUT_FOR_ISSUANCE)
-        + _uncovered(before, request),
+        not_to_propose=refusals(to_propose) + shut,
+        not_to_confirm=refusals(to_confirm) + shut + _uncovered(before, request),
     )
 
 

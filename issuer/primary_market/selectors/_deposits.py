@@ -8,21 +8,22 @@ from django.db.models import F, Prefetch, Q, QuerySet
 from issuer.approvals import selectors as approvals
 from issuer.approvals.models import Proposal
 from issuer.chain.models import IncomingTransfer
-from issuer.chain.states import IntentState
+from issuer.chain.states import FAILED_STATES, IntentState
 from issuer.foundation import canonical
 from issuer.foundation.actors import Actor
-from issuer.instruments.models import Network
 from issuer.primary_market import checks
 from issuer.primary_market.errors import NothingToReturn
 from issuer.primary_market.models import Deposit, DepositReturn, RedemptionRequest
 from issuer.primary_market.payload import RETURN_TOKENS, return_payload
 from issuer.primary_market.selectors._refusals import (
+    SHUT_FOR_REDEMPTION,
     Refusal,
     refusals,
     require_another_person,
     require_none_proposed,
     require_person,
     require_same_payload,
+    shut_gates,
 )
 from issuer.primary_market.states import (
     OPEN_RETURN_STATES,
@@ -97,10 +98,9 @@ def open_returns() -> QuerySet[DepositReturn]:
     return _returns(Q(state__in=sorted(OPEN_RETURN_STATES)))
 
 
-def returns_to_sign(network: Network | None = None) -> QuerySet[DepositReturn]:
-    """Return the approved returns, on `network` if one is named, the oldest first."""
-    on_network = Q() if network is None else Q(deposit__transfer__deployment__network=network)
-    return _returns(on_network & Q(state=ReturnState.APPROVED))
+def returns_to_sign() -> QuerySet[DepositReturn]:
+    """Return the approved returns, the oldest first."""
+    return _returns(Q(state=ReturnState.APPROVED))
 
 
 def finally_returned() -> QuerySet[DepositReturn]:
@@ -109,9 +109,8 @@ def finally_returned() -> QuerySet[DepositReturn]:
 
 
 def failed_to_return() -> QuerySet[DepositReturn]:
-    """Return the returns whose transfer was reverted or dropped."""
-    failed = [IntentState.REVERTED, IntentState.DROPPED]
-    return _returns(Q(state=ReturnState.SIGNED, intent__state__in=failed))
+    """Return the returns whose transfer the chain has certainly not carried out."""
+    return _returns(Q(state=ReturnState.SIGNED, intent__state__in=sorted(FAILED_STATES)))
 
 
 def return_view(deposit: Deposit, *, actor: Actor) -> ReturnView:
@@ -124,6 +123,7 @@ def return_view(deposit: Deposit, *, actor: Actor) -> ReturnView:
     payload = {} if found is None else return_payload(found)
     payload_hash = canonical.sha256(payload) if payload else ""
     state = DepositState(deposit.state)
+    shut = shut_gates(deposit.transfer.deployment, SHUT_FOR_REDEMPTION)
     shared = [
         lambda: DepositStep.APPROVE_RETURN.value.check(state),
         lambda: _require_something(deposit),
@@ -142,8 +142,8 @@ def return_view(deposit: Deposit, *, actor: Actor) -> ReturnView:
         payload_hash=payload_hash,
         proposal=proposal,
         open_return=found,
-        not_to_propose=refusals([*shared, lambda: require_none_proposed(proposal)]),
-        not_to_confirm=refusals(to_confirm),
+        not_to_propose=refusals([*shared, lambda: require_none_proposed(proposal)]) + shut,
+        not_to_confirm=refusals(to_confirm) + shut,
     )
 
 

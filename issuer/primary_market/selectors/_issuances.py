@@ -3,12 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from issuer.chain.models import TransactionIntent
-from issuer.chain.states import IntentState
+from issuer.chain.states import FAILED_STATES, IntentState
 from issuer.custody.states import InstructionState
-from issuer.instruments.models import Network
 from issuer.parties.models import AuthorizedParticipant
 from issuer.primary_market import axes, errors
 from issuer.primary_market.axes import Axes
@@ -79,15 +78,14 @@ def expiring(at: datetime) -> QuerySet[IssuanceRequest]:
     """Return the requests whose time is over and whose shares have not come."""
     return (
         IssuanceRequest.objects.filter(state__in=UNFUNDED, expires_at__lte=at)
-        .exclude(instruction__state=InstructionState.SETTLED)
+        .exclude(instruction__settled_quantity__gt=0)
         .order_by("id")
     )
 
 
-def to_mint(network: Network | None = None) -> QuerySet[IssuanceRequest]:
-    """Return the approved requests, on `network` if one is named, the oldest first."""
-    on_network = Q() if network is None else Q(deployment__network=network)
-    return IssuanceRequest.objects.filter(on_network, state=IssuanceState.APPROVED).order_by("id")
+def to_mint() -> QuerySet[IssuanceRequest]:
+    """Return the approved requests, the oldest first."""
+    return IssuanceRequest.objects.filter(state=IssuanceState.APPROVED).order_by("id")
 
 
 def finally_minted() -> QuerySet[IssuanceRequest]:
@@ -98,8 +96,7 @@ def finally_minted() -> QuerySet[IssuanceRequest]:
 
 
 def failed_to_mint() -> QuerySet[IssuanceRequest]:
-    """Return the requests whose mint was reverted or dropped."""
+    """Return the requests whose mint has certainly failed: reverted, dropped or cancelled."""
     return IssuanceRequest.objects.filter(
-        state=IssuanceState.MINTING,
-        mint_intent__state__in=[IntentState.REVERTED, IntentState.DROPPED],
+        state=IssuanceState.MINTING, mint_intent__state__in=sorted(FAILED_STATES)
     ).order_by("id")

@@ -13,8 +13,15 @@ from issuer.primary_market.selectors._requirements import Party, Requirement
 from issuer.primary_market.states import ENDED_STATES, DepositState, RedemptionState
 
 _S = RedemptionState
-#: Gates stop a redemption up to the signature of its burn.
-_BEFORE_BURN = (_S.REQUESTED, _S.AWAITING_TOKENS, _S.RECEIVED, _S.APPROVED)
+#: Gates stop a redemption until the custodian is instructed.
+_BEFORE_DELIVERY = (
+    _S.REQUESTED,
+    _S.AWAITING_TOKENS,
+    _S.RECEIVED,
+    _S.APPROVED,
+    _S.BURNING,
+    _S.BURNED,
+)
 
 
 def redemption_requirements(request: RedemptionRequest, *, at: datetime) -> list[Requirement]:
@@ -24,10 +31,10 @@ def redemption_requirements(request: RedemptionRequest, *, at: datetime) -> list
     """
     state = RedemptionState(request.state)
     found = [] if state in ENDED_STATES else [_next(request, state, at)]
-    if state in _BEFORE_BURN:
+    if state in _BEFORE_DELIVERY:
         found += [
             Requirement("open-gate", refusal.detail, Party.ISSUER)
-            for refusal in shut_gates(request, SHUT_FOR_REDEMPTION)
+            for refusal in shut_gates(request.deployment, SHUT_FOR_REDEMPTION)
         ]
     return found + _returns(request)
 

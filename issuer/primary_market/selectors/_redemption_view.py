@@ -54,6 +54,7 @@ def redemption_view(request: RedemptionRequest, *, actor: Actor, at: datetime) -
     proposal = approvals.open_proposal(request, APPROVE_REDEMPTION)
     before = reserves.cover_of(request.token, at=at)
     state = RedemptionState(request.state)
+    shut = shut_gates(request.deployment, SHUT_FOR_REDEMPTION)
     shared = [
         lambda: RedemptionStep.APPROVE.value.check(state),
         lambda: checks.require_cleared(request, at=at),
@@ -73,10 +74,8 @@ def redemption_view(request: RedemptionRequest, *, actor: Actor, at: datetime) -
         proposal=proposal,
         cover_before=before,
         cover_after=_after(before, request),
-        not_to_propose=refusals([*shared, lambda: require_none_proposed(proposal)]),
-        not_to_confirm=refusals(to_confirm)
-        + shut_gates(request, SHUT_FOR_REDEMPTION)
-        + _undeliverable(before, request),
+        not_to_propose=refusals([*shared, lambda: require_none_proposed(proposal)]) + shut,
+        not_to_confirm=refusals(to_confirm) + shut + _undeliverable(before, request),
     )
 
 

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery
 
-from issuer.chain.models import TransactionIntent
-from issuer.chain.states import IntentState
+from issuer.chain import selectors as chain
+from issuer.chain.models import IncomingTransfer, TransactionIntent
+from issuer.chain.states import FAILED_STATES, IntentState
 from issuer.custody.states import InstructionState
-from issuer.instruments.models import Network
 from issuer.parties.models import AuthorizedParticipant
 from issuer.primary_market import axes, errors
 from issuer.primary_market.axes import Axes
@@ -92,17 +92,34 @@ def undelivered(token_ids: list[UUID]) -> QuerySet[RedemptionRequest]:
     )
 
 
-def redemptions_expiring(at: datetime) -> QuerySet[RedemptionRequest]:
-    """Return the requests whose time is over and whose tokens have not all come."""
-    return RedemptionRequest.objects.filter(
-        state__in=RECEIVING_STATES, expires_at__lte=at
-    ).order_by("id")
+def redemptions_expiring(at: datetime) -> list[RedemptionRequest]:
+    """Return the requests whose time is over, on their chain too, with tokens missing."""
+    over = RedemptionRequest.objects.filter(state__in=RECEIVING_STATES, expires_at__lte=at)
+    rows = over.select_related("deployment", "wallet").order_by("id")
+    return [request for request in rows if not may_still_receive(request)]
 
 
-def to_burn(network: Network | None = None) -> QuerySet[RedemptionRequest]:
-    """Return the approved requests, on `network` if one is named, the oldest first."""
-    on_network = Q() if network is None else Q(deployment__network=network)
-    return RedemptionRequest.objects.filter(on_network, state=_S.APPROVED).order_by("id")
+def may_still_receive(request: RedemptionRequest) -> bool:
+    """Say whether tokens that were sent in time may still become known, or be counted.
+
+    They may until what came to the deposit address is read up to a final block that was mined
+    after the request's time: no later block is earlier than that.
+    """
+    read_until = chain.incoming_read_until(request.deployment, request.deposit_address)
+    if read_until is None or read_until <= request.expires_at:
+        return True
+    return IncomingTransfer.objects.filter(
+        deposit=None,
+        deployment=request.deployment,
+        recipient=request.deposit_address,
+        sender=request.wallet.address,
+        block_mined_at__lte=request.expires_at,
+    ).exists()
+
+
+def to_burn() -> QuerySet[RedemptionRequest]:
+    """Return the approved requests, the oldest first."""
+    return RedemptionRequest.objects.filter(state=_S.APPROVED).order_by("id")
 
 
 def finally_burned() -> QuerySet[RedemptionRequest]:
@@ -113,9 +130,9 @@ def finally_burned() -> QuerySet[RedemptionRequest]:
 
 
 def failed_to_burn() -> QuerySet[RedemptionRequest]:
-    """Return the requests whose burn was reverted or dropped."""
+    """Return the requests whose burn the chain has certainly not carried out."""
     return RedemptionRequest.objects.filter(
-        state=_S.BURNING, burn_intent__state__in=[IntentState.REVERTED, IntentState.DROPPED]
+        state=_S.BURNING, burn_intent__state__in=sorted(FAILED_STATES)
     ).order_by("id")
 
 

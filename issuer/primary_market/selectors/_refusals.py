@@ -11,11 +11,11 @@ from issuer.foundation.errors import DomainError
 from issuer.gate import selectors as gate
 from issuer.gate.errors import GateClosed
 from issuer.gate.models import GateState
+from issuer.instruments.models import Deployment
 from issuer.primary_market.errors import NotProposed
-from issuer.primary_market.models import IssuanceRequest, RedemptionRequest
 from issuer.reserves import selectors as reserves
 
-#: What keeps mints from going on, and what keeps burns.
+#: What keeps mints from going on, and what keeps burns and returns.
 SHUT_FOR_ISSUANCE: Final = (GateState.REDEEM_ONLY, GateState.HALTED)
 SHUT_FOR_REDEMPTION: Final = (GateState.HALTED,)
 
@@ -39,11 +39,9 @@ def refusals(asked: list[Callable[[], None]]) -> tuple[Refusal, ...]:
     return tuple(found)
 
 
-def shut_gates(
-    request: IssuanceRequest | RedemptionRequest, effects: tuple[GateState, ...]
-) -> tuple[Refusal, ...]:
-    """Return the holds of `effects` that are in force on a request."""
-    scopes = reserves.scopes_of(request.token, request.deployment.network)
+def shut_gates(deployment: Deployment, effects: tuple[GateState, ...]) -> tuple[Refusal, ...]:
+    """Return the holds of `effects` that are in force on what is done with a contract's tokens."""
+    scopes = reserves.scopes_of(deployment.token, deployment.network)
     holds = gate.holds_in_force(scopes).filter(effect__in=effects)
     return tuple(Refusal(GateClosed.code, str(hold)) for hold in holds)
 

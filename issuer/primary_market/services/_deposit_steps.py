@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import QuerySet
 
 from issuer.audit import services as audit
@@ -24,14 +25,28 @@ def lock(deposit_id: UUID) -> Deposit:
     Raises:
         DepositMissing: if there is none.
     """
-    known = Deposit.objects.filter(pk=deposit_id).values_list("redemption_id", flat=True)
-    request = redemptions.for_update().filter(pk__in=known).first()
+    while True:
+        known = Deposit.objects.filter(pk=deposit_id).values_list("redemption_id", flat=True)
+        request = redemptions.for_update().filter(pk__in=known).first()
+        before = transaction.savepoint()
+        deposit = lock_alone(deposit_id)
+        if deposit.redemption_id is None or request is not None:
+            transaction.savepoint_commit(before)
+            deposit.redemption = request
+            return deposit
+        # Somebody assigned it while we waited, and locks of requests come first: ours is given up.
+        transaction.savepoint_rollback(before)
+
+
+def lock_alone(deposit_id: UUID) -> Deposit:
+    """Return the deposit, locked; for whoever refuses one that counts for a redemption.
+
+    Raises:
+        DepositMissing: if there is none.
+    """
     deposit = _deposits().filter(pk=deposit_id).first()
     if deposit is None:
         raise errors.DepositMissing(f"There is no deposit {deposit_id}.")
-    if deposit.redemption_id is not None and request is None:
-        return lock(deposit_id)  # somebody assigned it while we waited
-    deposit.redemption = request
     return deposit
 
 

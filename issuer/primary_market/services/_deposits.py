@@ -104,7 +104,7 @@ def assign_deposit(deposit_id: UUID, *, request_id: UUID, actor: Actor, at: date
         KycNotCleared, WalletNotBound: if the participant may not be dealt with.
     """
     request = redemptions.lock(request_id)
-    deposit = steps.lock(deposit_id)
+    deposit = steps.lock_alone(deposit_id)
     DepositStep.ASSIGN.value.check(DepositState(deposit.state))
     if deposit.redemption is not None:
         raise errors.DepositCounted(f"{deposit} counts for {deposit.redemption}.")
@@ -151,15 +151,21 @@ def clear_deposit(deposit_id: UUID, *, reason: str, actor: Actor, at: datetime) 
 
 
 def rematch_quarantined(request: RedemptionRequest, *, actor: Actor, at: datetime) -> None:
-    """Match what came for a locked request while it was stopped, now that it goes on."""
+    """Match what came for a request while it was stopped, now that it goes on.
+
+    The request is locked beside all others that the tokens might be for.
+    """
     waiting = Deposit.objects.filter(
         redemption=None,
         state=DepositState.QUARANTINED,
         transfer__sender=request.wallet.address,
+        transfer__recipient=request.deposit_address,
         transfer__deployment=request.deployment,
     )
     for deposit_id in waiting.order_by("pk").values_list("pk", flat=True):
-        deposit = _lock_behind_candidates(deposit_id)
+        deposit = steps.lock_alone(deposit_id)
+        if deposit.redemption is not None or deposit.state != DepositState.QUARANTINED:
+            continue  # somebody has dealt with it since
         match = _match(deposit.transfer, deposit.quantity, at=at)
         going = deposit.returns.filter(state__in=OPEN_RETURN_STATES)
         if match.request is not None and not going.exists():
@@ -271,4 +277,4 @@ def _lock_behind_candidates(deposit_id: UUID) -> Deposit:
     wallet = None if deposit is None else _bound_wallet(deposit.transfer)
     if deposit is not None and wallet is not None:
         _candidates(deposit.transfer, wallet)
-    return steps.lock(deposit_id)
+    return steps.lock_alone(deposit_id)

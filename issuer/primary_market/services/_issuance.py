@@ -7,26 +7,20 @@ from uuid import UUID
 
 from django.db import transaction
 
-from issuer.audit import services as audit
 from issuer.custody import services as custody
-from issuer.custody.models import Purpose, SettlementInstruction
-from issuer.custody.selectors import OPEN_STATES
+from issuer.custody.models import Purpose
+from issuer.custody.selectors import OPEN_STATES, lock_instruction
 from issuer.custody.states import InstructionState
-from issuer.events import services as events
-from issuer.foundation import calendars, quantities
+from issuer.foundation import calendars
 from issuer.foundation.actors import Actor
-from issuer.foundation.transactions import translating
-from issuer.gate import services as gate
 from issuer.instruments import selectors as instruments
 from issuer.instruments.models import Token
-from issuer.kyc import selectors as kyc
-from issuer.parties import selectors as parties
 from issuer.parties.models import AuthorizedParticipant
 from issuer.primary_market import checks, errors
 from issuer.primary_market.models import IssuanceRequest
 from issuer.primary_market.services._issuance_steps import lock, take
+from issuer.primary_market.services._steps import open_request
 from issuer.primary_market.states import IssuanceState, IssuanceStep
-from issuer.reserves import selectors as reserves
 
 #: A request whose shares have not come by then makes room for others.
 REQUEST_VALIDITY: Final = timedelta(days=10)
@@ -62,42 +56,22 @@ def request_issuance(
     """
     deployment = checks.deployment_of(participant, token, network)
     checks.require_issuance_open(token)
-    kyc.require_cleared(participant.entity, at=at)
-    wallet = parties.bound_wallet(participant, deployment.network.namespace, wallet_address)
-    if quantity <= 0:
-        raise quantities.QuantityMalformed("The quantity must be more than 0.")
-    quantities.to_base_units(quantity, decimals=deployment.decimals)
-    gate.require_open(scopes=reserves.scopes_of(token, deployment.network))
+    wallet = checks.cleared_wallet(participant, deployment.network, wallet_address, at=at)
+    checks.require_carriable(quantity, deployment)
+    checks.require_open(deployment)
     multiplier = instruments.multiplier_at(deployment, at)
-
-    used = errors.ClientReferenceUsed(
-        f"{client_reference} names another request of yours.", client_reference=client_reference
+    request = IssuanceRequest(
+        participant=participant,
+        token=token,
+        deployment=deployment,
+        wallet=wallet,
+        quantity=quantity,
+        multiplier=multiplier,
+        shares=checks.shares_for(quantity, multiplier),
+        client_reference=client_reference,
+        expires_at=at + REQUEST_VALIDITY,
     )
-    with translating({"issuance_client_reference_once": used}):
-        request = IssuanceRequest.objects.create(
-            participant=participant,
-            token=token,
-            deployment=deployment,
-            wallet=wallet,
-            quantity=quantity,
-            multiplier=multiplier,
-            shares=checks.shares_for(quantity, multiplier),
-            client_reference=client_reference,
-            requested_by=str(actor),
-            requested_at=at,
-            expires_at=at + REQUEST_VALIDITY,
-        )
-    facts = {"token": token.symbol, "quantity": quantities.to_text(quantity)}
-    audit.record("issuance.request", subject=request, actor=actor, at=at, **facts)
-    events.record(
-        "issuance.requested",
-        subject=request,
-        at=at,
-        participant=participant.code,
-        state=request.state,
-        **facts,
-    )
-    return request
+    return open_request(request, noun="issuance", actor=actor, at=at)
 
 
 @transaction.atomic
@@ -119,6 +93,7 @@ def accept(
         IllegalTransition: if the request is not a new one.
         KycNotCleared, WalletNotBound: if the participant may no longer be dealt with.
         IssuanceClosed, MultiplierChanged: if the terms of the request no longer stand.
+        GateClosed: if the gate of program, token, network or a custodian is not open.
         CustodyAccountUndetermined: if it is not clear which account should receive the shares.
     """
     request = lock(request_id)
@@ -126,6 +101,7 @@ def accept(
     checks.require_entitled(request, at=at)
     checks.require_unchanged_terms(request, at=at)
     checks.require_booked_multiplier(request, at=at)  # or a split's booking would split it again
+    checks.require_open(request.deployment)
     instruction = custody.instruct_receipt(
         account=checks.custody_account(request.token, account_id),
         purpose=Purpose.ISSUANCE,
@@ -215,10 +191,8 @@ def _stop(
     step.value.check(IssuanceState(request.state))
     if request.instruction_id is not None:
         # Locked, so that a statement which shows the shares comes either before this or after.
-        instruction = SettlementInstruction.objects.select_for_update(of=("self",)).get(
-            pk=request.instruction_id
-        )
-        if instruction.state == InstructionState.SETTLED:
+        instruction = lock_instruction(request.instruction_id)
+        if instruction.settled_quantity:
             raise errors.SharesReceived("The shares have settled in custody; they are not lost.")
         if instruction.state in OPEN_STATES:
             custody.cancel_instruction(instruction.pk, actor=actor, at=at)

@@ -27,6 +27,7 @@ def propose_approval(request_id: UUID, *, actor: Actor, at: datetime) -> Proposa
         IllegalTransition: if the request is not funded.
         KycNotCleared, WalletNotBound: if the participant may no longer be dealt with.
         IssuanceClosed, MultiplierChanged: if the terms of the request no longer stand.
+        GateClosed: if one of its gates is not open.
         PersonRequired: if `actor` is nobody's login.
         ProposalOpen: if it is proposed already.
     """
@@ -34,6 +35,7 @@ def propose_approval(request_id: UUID, *, actor: Actor, at: datetime) -> Proposa
     IssuanceStep.APPROVE.value.check(IssuanceState(request.state))
     checks.require_entitled(request, at=at)
     checks.require_unchanged_terms(request, at=at)
+    checks.require_open(request.deployment)
     return approvals.propose(
         action=APPROVE_ISSUANCE,
         subject=request,

@@ -8,25 +8,19 @@ from uuid import UUID
 from django.db import transaction
 
 from issuer.approvals import services as approvals
-from issuer.audit import services as audit
-from issuer.events import services as events
-from issuer.foundation import quantities
+from issuer.foundation import canonical
 from issuer.foundation.actors import Actor
-from issuer.foundation.transactions import translating
-from issuer.gate import services as gate
 from issuer.instruments import selectors as instruments
 from issuer.instruments.models import Token
-from issuer.kyc import selectors as kyc
-from issuer.parties import selectors as parties
 from issuer.parties.models import AuthorizedParticipant
-from issuer.primary_market import checks, errors
+from issuer.primary_market import checks, errors, selectors
 from issuer.primary_market.models import RedemptionRequest
 from issuer.primary_market.services import _deposit_steps as deposits
 from issuer.primary_market.services._redemption_steps import lock, take
+from issuer.primary_market.services._steps import open_request
 from issuer.primary_market.states import RedemptionState, RedemptionStep
-from issuer.reserves import selectors as reserves
 
-#: A request whose tokens have not come by then ends, and what has come goes back.
+#: A request whose tokens were not sent by then ends, and what has come goes back.
 REQUEST_VALIDITY: Final = timedelta(days=10)
 
 
@@ -62,49 +56,26 @@ def request_redemption(
     """
     deployment = checks.deployment_of(participant, token, network)
     deposit_address = checks.deposit_address(deployment.network)
-    kyc.require_cleared(participant.entity, at=at)
-    wallet = parties.bound_wallet(participant, deployment.network.namespace, wallet_address)
-    if quantity <= 0:
-        raise quantities.QuantityMalformed("The quantity must be more than 0.")
-    quantities.to_base_units(quantity, decimals=deployment.decimals)
+    wallet = checks.cleared_wallet(participant, deployment.network, wallet_address, at=at)
+    checks.require_carriable(quantity, deployment)
     multiplier = instruments.multiplier_at(deployment, at)
     shares = checks.shares_out(quantity, multiplier)
-    if quantity < token.redemption_minimum or not shares:
-        minimum = quantities.to_text(token.redemption_minimum)
-        detail = f"{quantities.to_text(quantity)} {token} are too few; {minimum} are the least."
-        raise errors.BelowMinimum(detail, minimum=minimum)
-    gate.require_redeemable(scopes=reserves.scopes_of(token, deployment.network))
-
-    used = errors.ClientReferenceUsed(
-        f"{client_reference} names another request of yours.", client_reference=client_reference
+    checks.require_minimum(token, quantity, shares=shares)
+    checks.require_not_halted(deployment)
+    request = RedemptionRequest(
+        participant=participant,
+        token=token,
+        deployment=deployment,
+        wallet=wallet,
+        quantity=quantity,
+        multiplier=multiplier,
+        shares=shares,
+        minimum=token.redemption_minimum,
+        deposit_address=deposit_address,
+        client_reference=client_reference,
+        expires_at=at + REQUEST_VALIDITY,
     )
-    with translating({"redemption_client_reference_once": used}):
-        request = RedemptionRequest.objects.create(
-            participant=participant,
-            token=token,
-            deployment=deployment,
-            wallet=wallet,
-            quantity=quantity,
-            multiplier=multiplier,
-            shares=shares,
-            minimum=token.redemption_minimum,
-            deposit_address=deposit_address,
-            client_reference=client_reference,
-            requested_by=str(actor),
-            requested_at=at,
-            expires_at=at + REQUEST_VALIDITY,
-        )
-    facts = {"token": token.symbol, "quantity": quantities.to_text(quantity)}
-    audit.record("redemption.request", subject=request, actor=actor, at=at, **facts)
-    events.record(
-        "redemption.requested",
-        subject=request,
-        at=at,
-        participant=participant.code,
-        state=request.state,
-        **facts,
-    )
-    return request
+    return open_request(request, noun="redemption", actor=actor, at=at)
 
 
 @transaction.atomic
@@ -125,12 +96,14 @@ def accept_redemption(
         IllegalTransition: if the request is not a new one.
         KycNotCleared, WalletNotBound: if the participant may no longer be dealt with.
         MultiplierChanged: if the terms of the request no longer stand.
+        GateClosed: if one of its gates is halted.
         CustodyAccountUndetermined: if it is not clear from which account the shares come.
     """
     request = lock(request_id)
     RedemptionStep.ACCEPT.value.check(RedemptionState(request.state))
     checks.require_entitled(request, at=at)
     checks.require_same_multiplier(request, at=at)
+    checks.require_not_halted(request.deployment)
     assert receiving_party, "doors ask for a receiving party"
     take(
         RedemptionStep.ACCEPT,
@@ -182,13 +155,22 @@ def cancel_redemption(
 
 @transaction.atomic
 def expire_redemption(request_id: UUID, *, actor: Actor, at: datetime) -> RedemptionRequest:
-    """End a request whose tokens have not all come in time; what has come waits to be returned.
+    """End a request whose tokens were not all sent in time; what has come waits to be returned.
+
+    A block of the request's last moment counts, whenever it becomes final: whether one came is
+    known once the chain is final beyond that moment. While a node is silent nothing expires.
 
     Raises:
         IllegalTransition: if it does not wait for tokens.
+        TokensMayStillCome: if tokens sent in time may still become known, or be counted.
     """
     request = lock(request_id)
+    RedemptionStep.EXPIRE.value.check(RedemptionState(request.state))
     assert request.expires_at <= at, "Only requests past their time expire."
+    if selectors.may_still_receive(request):
+        until = canonical.timestamp(request.expires_at)
+        detail = f"The chain is not final beyond {until}, or tokens of before are not counted."
+        raise errors.TokensMayStillCome(detail, expires_at=until)
     reason = "The tokens have not all come in time."
     return _stop(RedemptionStep.EXPIRE, request, reason=reason, actor=actor, at=at)
 

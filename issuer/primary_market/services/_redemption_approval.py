@@ -27,6 +27,7 @@ def propose_redemption(request_id: UUID, *, actor: Actor, at: datetime) -> Propo
         IllegalTransition: if not all its tokens have come, or it is approved or stopped.
         KycNotCleared, WalletNotBound: if the participant may no longer be dealt with.
         MultiplierChanged: if the terms of the request no longer stand.
+        GateClosed: if one of its gates is halted.
         PersonRequired: if `actor` is nobody's login.
         ProposalOpen: if it is proposed already.
     """
@@ -34,6 +35,7 @@ def propose_redemption(request_id: UUID, *, actor: Actor, at: datetime) -> Propo
     RedemptionStep.APPROVE.value.check(RedemptionState(request.state))
     checks.require_entitled(request, at=at)
     checks.require_same_multiplier(request, at=at)
+    checks.require_not_halted(request.deployment)
     return approvals.propose(
         action=APPROVE_REDEMPTION,
         subject=request,

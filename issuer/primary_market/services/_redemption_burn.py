@@ -13,12 +13,11 @@ from issuer.chain import services as chain
 from issuer.chain.models import TransactionIntent
 from issuer.chain.services import Prepared
 from issuer.chain.signing import Signer
-from issuer.chain.states import IntentState
+from issuer.chain.states import FAILED_STATES, IntentState
 from issuer.custody import services as custody
 from issuer.custody.states import InstructionState
 from issuer.foundation import calendars, quantities
 from issuer.foundation.actors import Actor
-from issuer.gate import services as gate
 from issuer.instruments import chart
 from issuer.ledger import services as ledger
 from issuer.ledger.services import Line
@@ -83,13 +82,10 @@ def record_failed_burn(request_id: UUID, *, actor: Actor, at: datetime) -> Redem
     request = lock(request_id)
     RedemptionStep.REVERT_BURN.value.check(RedemptionState(request.state))
     intent = _intent(request)
-    match intent.state:
-        case IntentState.REVERTED:
-            step = RedemptionStep.REVERT_BURN
-        case IntentState.DROPPED:
-            step = RedemptionStep.DROP_BURN
-        case _:
-            raise errors.BurnNotFailed(f"{intent} has not failed: {intent.get_state_display()}.")
+    if intent.state not in FAILED_STATES:
+        raise errors.BurnNotFailed(f"{intent} has not failed: {intent.get_state_display()}.")
+    reverted = intent.state == IntentState.REVERTED
+    step = RedemptionStep.REVERT_BURN if reverted else RedemptionStep.DROP_BURN
     return take(step, request, actor=actor, at=at, reason=intent.failure, burn_intent=None)
 
 
@@ -137,7 +133,7 @@ def instruct_delivery(request_id: UUID, *, actor: Actor, at: datetime) -> Redemp
     checks.require_cleared(request, at=at)
     checks.require_booked_multiplier(request, at=at)
     reserves.require_deliverable(token_id=request.token_id, at=at)
-    gate.require_redeemable(scopes=reserves_of.scopes_of(request.token, request.deployment.network))
+    checks.require_not_halted(request.deployment)
     assert request.account is not None
     trade_date = calendars.last_session(at.date())
     instruction = custody.instruct_delivery(

@@ -11,7 +11,7 @@ from issuer.primary_market import checks
 from issuer.primary_market.models import RedemptionRequest
 from issuer.primary_market.services import _deposit_steps as deposits
 from issuer.primary_market.services._deposits import rematch_quarantined
-from issuer.primary_market.services._redemption_steps import lock, take
+from issuer.primary_market.services._redemption_steps import lock, lock_beside, take
 from issuer.primary_market.states import RedemptionState, RedemptionStep
 
 
@@ -49,7 +49,7 @@ def unfreeze_redemption(
         KycNotCleared, WalletNotBound: if the participant may still not be dealt with.
         DepositReturning: if tokens of it go back, or are proposed to.
     """
-    request = lock(request_id)
+    request = lock_beside(request_id)
     step = _step_back(request)
     step.value.check(RedemptionState(request.state))
     if request.burn_intent is None:

@@ -15,7 +15,7 @@ from issuer.chain import services as chain
 from issuer.chain.errors import SignerMismatch
 from issuer.chain.services import Prepared
 from issuer.chain.signing import Signer
-from issuer.chain.states import IntentState
+from issuer.chain.states import FAILED_STATES, IntentState
 from issuer.foundation import quantities
 from issuer.foundation.actors import Actor
 from issuer.foundation.transactions import require_transaction, translating
@@ -48,6 +48,7 @@ def propose_return(deposit_id: UUID, *, reason: str, actor: Actor, at: datetime)
         IllegalTransition: if it is matched, or on its way back.
         NothingToReturn: if nothing of it is left.
         ReturnUnlawful: if its sender is suspended, or refused for good.
+        GateClosed: if a gate of program, token, network or a custodian is halted.
         PersonRequired: if `actor` is nobody's login.
         DepositReturning: if it is proposed already.
     """
@@ -56,6 +57,7 @@ def propose_return(deposit_id: UUID, *, reason: str, actor: Actor, at: datetime)
     if deposit.to_return <= 0:
         raise errors.NothingToReturn(f"Nothing of {deposit} can be returned.")
     checks.require_lawful_return(deposit)
+    checks.require_not_halted(deposit.transfer.deployment)
     assert reason, "doors ask for a reason"
     proposed = errors.DepositReturning(f"{deposit} is proposed to be returned already.")
     with translating({"return_open_once_per_deposit": proposed}):
@@ -87,6 +89,7 @@ def confirm_return(
         PersonRequired, SamePerson: if `actor` is nobody's login, or the proposer's.
         NothingToReturn: if less of the deposit is left by now.
         ReturnUnlawful: if its sender is suspended by now, or refused for good.
+        GateClosed: if a gate of program, token, network or a custodian is halted.
     """
     found = _lock(return_id)
     ReturnStep.CONFIRM.value.check(ReturnState(found.state))
@@ -102,6 +105,7 @@ def confirm_return(
     if found.quantity > deposit.to_return:
         raise errors.NothingToReturn(f"Less than that of {deposit} can be returned.")
     checks.require_lawful_return(deposit)
+    checks.require_not_halted(deposit.transfer.deployment)
     steps.take(
         DepositStep.APPROVE_RETURN,
         deposit,
@@ -137,12 +141,14 @@ def sign_return(
         ReturnMissing: if there is no such return.
         IllegalTransition: if it is not approved, or its transfer is signed.
         ReturnUnlawful: if its sender is suspended by now, or refused for good.
+        GateClosed: if a gate of program, token, network or a custodian is halted.
         FeesTooHigh, SignerMismatch, SignerRetired, TransactionAlreadyIntended: as
             `chain.services.sign`.
     """
     found = _lock(return_id)
     ReturnStep.SIGN.value.check(ReturnState(found.state))
     checks.require_lawful_return(found.deposit)
+    checks.require_not_halted(found.deposit.transfer.deployment)
     if signer.address != found.deposit.transfer.recipient:
         detail = f"{found.deposit} lies at {found.deposit.transfer.recipient}."
         raise SignerMismatch(detail)
@@ -171,7 +177,7 @@ def record_failed_return(return_id: UUID, *, actor: Actor, at: datetime) -> Depo
     ReturnStep.FAIL.value.check(ReturnState(found.state))
     intent = found.intent
     assert intent is not None
-    if intent.state not in {IntentState.REVERTED, IntentState.DROPPED}:
+    if intent.state not in FAILED_STATES:
         raise errors.ReturnNotFailed(f"{intent} has not failed: {intent.get_state_display()}.")
     return _take(ReturnStep.FAIL, found, actor=actor, at=at, intent=None, failure=intent.failure)
 

@@ -1,16 +1,45 @@
-"""What every step of a request leaves behind, whichever kind of request it is."""
+"""What opening a request, and every step of one, leaves behind, whichever kind it is."""
 
 from datetime import datetime
 from typing import Any, TypeVar
 
 from issuer.audit import services as audit
 from issuer.events import services as events
+from issuer.foundation import quantities
 from issuer.foundation.actors import Actor
-from issuer.foundation.transactions import require_transaction
+from issuer.foundation.transactions import require_transaction, translating
+from issuer.primary_market import errors
 from issuer.primary_market.models import IssuanceRequest, RedemptionRequest
 from issuer.primary_market.states import IssuanceStep, RedemptionStep
 
 Request = TypeVar("Request", IssuanceRequest, RedemptionRequest)
+
+
+def open_request(request: Request, *, noun: str, actor: Actor, at: datetime) -> Request:
+    """Save a new request; `noun` is how the trail and others call it.
+
+    Raises:
+        ClientReferenceUsed: if its reference names an earlier request of the participant.
+    """
+    require_transaction()
+    reference = request.client_reference
+    used = errors.ClientReferenceUsed(
+        f"{reference} names another request of yours.", client_reference=reference
+    )
+    request.requested_by, request.requested_at = str(actor), at
+    with translating({f"{noun}_client_reference_once": used}):
+        request.save(force_insert=True)
+    facts = {"token": request.token.symbol, "quantity": quantities.to_text(request.quantity)}
+    audit.record(f"{noun}.request", subject=request, actor=actor, at=at, **facts)
+    events.record(
+        f"{noun}.requested",
+        subject=request,
+        at=at,
+        participant=request.participant.code,
+        state=request.state,
+        **facts,
+    )
+    return request
 
 
 def take(
