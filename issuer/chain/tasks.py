@@ -131,17 +131,11 @@ def advance_acts() -> None:
 
 @shared_task(ignore_result=True, soft_time_limit=120, time_limit=150)
 def advance_act(*, act_id: str, **_future: object) -> None:
-    """Sign what of one act is not signed, or end it; safe to deliver more than once."""
+    """Have signed what of one act is not signed, or end it; safe to deliver more than once."""
     act = ContractAct.objects.select_related("network").get(pk=act_id)
     actor, at = system("chain.advance_act"), clock.now()
-    for call in selectors.unsigned_calls(act):
-        try:
-            _sign_call(call, actor=actor, at=at)
-        except TransactionRefusedByContract as refusal:
-            # The next round asks again: what it waits for may be on its way.
-            services.note_refusal(call.pk, reason=refusal.detail, actor=actor, at=at)
-        except DomainError as refusal:
-            logger.warning("chain.call_failed", call=str(call.pk), reason=refusal.detail)
+    for call_id in selectors.unsigned_calls(act).values_list("pk", flat=True):
+        sign_call.apply_async(kwargs={"call_id": str(call_id)}, expires=EXPIRES_SECONDS)
     act.refresh_from_db()
     if act.state != ActState.SENT or selectors.is_under_way(act):
         return
@@ -149,6 +143,22 @@ def advance_act(*, act_id: str, **_future: object) -> None:
         _end(act, actor=actor, at=at)
     except DomainError as refusal:
         logger.warning("chain.act_failed", act=act_id, reason=refusal.detail)
+
+
+@shared_task(ignore_result=True, soft_time_limit=120, time_limit=150)
+def sign_call(*, call_id: str, **_future: object) -> None:
+    """Sign what an act has one contract do, or note its refusal; safe to deliver again."""
+    call = ContractCall.objects.select_related(
+        "act__network", "deployment__network", "deployment__token"
+    ).get(pk=call_id)
+    actor, at = system("chain.advance_act"), clock.now()
+    try:
+        _sign_call(call, actor=actor, at=at)
+    except TransactionRefusedByContract as refusal:
+        # The next round asks again: what it waits for may be on its way.
+        services.note_refusal(call.pk, reason=refusal.detail, actor=actor, at=at)
+    except DomainError as refusal:
+        logger.warning("chain.call_failed", call=call_id, reason=refusal.detail)
 
 
 def _sign_call(call: ContractCall, *, actor: Actor, at: datetime) -> None:

@@ -422,3 +422,17 @@ class TestOnAnvil:
 
         assert chain.receipt(first.hash) is None
         assert chain.receipt(second.hash) is not None
+
+
+class TestQuoteNothing:
+    def test_asks_for_a_transfer_to_oneself(self) -> None:
+        chain = evm(
+            eth_estimateGas=["0x5208"],
+            eth_maxPriorityFeePerGas=["0x0"],
+            eth_getBlockByNumber=[HEADER],
+        )
+
+        quote = chain.quote_nothing(CONTRACT)
+
+        assert (quote.max_fee_per_gas, quote.max_priority_fee_per_gas) == (15, 1)
+        assert quote.gas_limit == 26_250

@@ -21,6 +21,7 @@ from issuer.chain.models import (
     TransactionAttempt,
     TransactionIntent,
 )
+from issuer.chain.signing import hash_of
 from issuer.chain.states import MOVES_SUPPLY, ActState, IntentKind, IntentState
 from issuer.foundation.identifiers import uuid7
 from tests.make import chain as make
@@ -28,6 +29,7 @@ from tests.make import chain_acts, instruments, parties
 
 pytestmark = pytest.mark.django_db
 
+NOTHING = hash_of(b"")
 THIEF = "0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65"
 
 
@@ -214,6 +216,13 @@ class TestTransactionIntent:
             ("transaction_intent_failed_says_why", {"state": "REVERTED"}),
             ("transaction_intent_failed_says_why", {"state": "DROPPED"}),
             ("transaction_intent_failed_says_why", {"failure": "Somehow."}),
+            (
+                "transaction_intent_failed_says_why",
+                {"state": "CANCELLED", "cancel_reason": "Shut."},
+            ),
+            ("transaction_intent_cancelled_says_why", {"state": "CANCELLING"}),
+            ("transaction_intent_cancelled_says_why", {"state": "CANCEL_SENT"}),
+            ("transaction_intent_cancelled_says_why", {"state": "CANCELLED", "failure": "Shut."}),
         ],
     )
     def test_refuses(self, constraint: str, columns: dict[str, Any]) -> None:
@@ -224,6 +233,19 @@ class TestTransactionIntent:
 
         row.refresh_from_db()
         assert row.state == IntentState.SIGNED
+
+    def test_is_cancelled_only_if_a_gate_may_stop_it(self) -> None:
+        row = make.intent(kind=IntentKind.PAUSE)
+
+        with violating("transaction_intent_cancelled_only_if_gated"):
+            TransactionIntent.objects.filter(pk=row.pk).update(cancel_reason="Shut.")
+
+    def test_keeps_why_it_is_cancelled(self) -> None:
+        row = make.intent(state=IntentState.CANCELLING)
+
+        for reason in ("", "Another."):
+            with violating("transaction_intent_content_unchangeable"):
+                TransactionIntent.objects.filter(pk=row.pk).update(cancel_reason=reason)
 
     def test_has_no_event_before_it_is_final(self) -> None:
         row = make.intent()
@@ -311,6 +333,7 @@ class TestTransactionIntent:
             {"base_units": 7},
             {"nonce": 7},
             {"request_id": uuid7()},
+            {"request_serial": 1},
             {"calldata_hash": make.hash_32()},
             {"gas_limit": 7},
             {"gate_scopes": []},
@@ -352,6 +375,10 @@ class TestTransactionAttempt:
                 "transaction_attempt_repeats_its_intent",
                 {"transaction_hash": make.hash_32(), "calldata_hash": make.hash_32()},
             ),
+            (
+                "transaction_attempt_repeats_its_intent",
+                {"transaction_hash": make.hash_32(), "cancels": True, "calldata_hash": NOTHING},
+            ),
         ],
     )
     def test_refuses(self, constraint: str, columns: dict[str, Any]) -> None:
@@ -374,6 +401,35 @@ class TestTransactionAttempt:
     )
     def test_repeats_no_intent_that_is_mined_or_over(self, state: IntentState) -> None:
         row = make.intent(state=state).attempts.get()
+
+        with violating("transaction_attempt_repeats_its_intent"):
+            insert_copy(row, transaction_hash=make.hash_32())
+
+    @pytest.mark.parametrize("state", [IntentState.CANCELLING, IntentState.CANCEL_SENT])
+    def test_cancels_what_is_being_cancelled(self, state: IntentState) -> None:
+        row = make.intent(state=state).attempts.get()
+
+        insert_copy(row, transaction_hash=make.hash_32(), cancels=True, calldata_hash=NOTHING)
+
+        assert TransactionAttempt.objects.filter(cancels=True).count() == 1
+
+    def test_cancels_by_doing_nothing(self) -> None:
+        row = make.intent(state=IntentState.CANCELLING).attempts.get()
+
+        with violating("transaction_attempt_cancels_by_doing_nothing"):
+            insert_copy(row, transaction_hash=make.hash_32(), cancels=True)
+
+    def test_cancels_nothing_that_no_gate_may_stop(self) -> None:
+        row = make.intent(kind=IntentKind.PAUSE).attempts.get()
+
+        with violating("transaction_attempt_repeats_its_intent"):
+            insert_copy(row, transaction_hash=make.hash_32(), cancels=True, calldata_hash=NOTHING)
+
+    def test_is_no_other_once_one_cancels(self) -> None:
+        intent = make.intent(state=IntentState.CANCELLING)
+        row = intent.attempts.get()
+        insert_copy(row, transaction_hash=make.hash_32(), cancels=True, calldata_hash=NOTHING)
+        TransactionIntent.objects.filter(pk=intent.pk).update(state=IntentState.BROADCAST)
 
         with violating("transaction_attempt_repeats_its_intent"):
             insert_copy(row, transaction_hash=make.hash_32())
@@ -433,6 +489,8 @@ class TestContractAct:
             ),
             ("contract_act_has_terms_iff_it_schedules", "PAUSE", {"multiplier": 4}),
             ("contract_act_says_why", "PAUSE", {"reason": ""}),
+            ("contract_act_part_has_type_and_id", "PAUSE", {"part_of_type": "a.b"}),
+            ("contract_act_part_has_type_and_id", "PAUSE", {"part_of_id": uuid7()}),
             ("contract_act_stopped_says_why", "PAUSE", {"state": "FAILED"}),
             ("contract_act_stopped_says_why", "PAUSE", {"state": "DECLINED"}),
             ("contract_act_stopped_says_why", "PAUSE", {"stopped_reason": "Somehow."}),
@@ -452,6 +510,7 @@ class TestContractAct:
             {"kind": "UNBLOCK_ADDRESS"},
             {"account": "0x00000000000000000000000000000000DeaDBeef"},
             {"reason": "Another."},
+            {"part_of_type": "instruments.token", "part_of_id": uuid7()},
             {"proposed_by": "STAFF:somebody"},
             {"proposed_at": make.BEFORE},
         ],

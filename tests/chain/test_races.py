@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from threading import Barrier
+from threading import Barrier, Event
 from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
 
 from issuer.approvals.models import Approval
-from issuer.chain import calls, services
+from issuer.chain import calls, selectors, services
 from issuer.chain.errors import (
     ActNotSound,
     SignerInUse,
@@ -39,6 +39,9 @@ from issuer.chain.states import (
 from issuer.foundation.actors import Actor, system
 from issuer.foundation.errors import DomainError, IllegalTransition
 from issuer.foundation.identifiers import uuid7
+from issuer.gate import services as gate
+from issuer.gate.errors import GateClosed
+from issuer.gate.models import Cause, GateState, ScopeKind
 from issuer.instruments.models import Deployment
 from issuer.people.roles import Role
 from tests.fakes.chain import FakeChain
@@ -165,6 +168,113 @@ class TestMint:
         steps = IntentTransition.objects.order_by("id").values_list("step", flat=True)
         assert list(steps) == ["BROADCAST", "SEE_MINED", "FINALIZE"]
         assert chain.state.tokens[deployment.address].supply == ONE
+
+
+class HangingNode:
+    """A node that has been told a transaction, and takes its time to take it."""
+
+    def __init__(self, chain: FakeChain) -> None:
+        self.chain, self.told, self.may_go_on = chain, Event(), Event()
+
+    def broadcast(self, raw_transaction: bytes) -> None:
+        self.told.set()
+        assert self.may_go_on.wait(timeout=30)
+        self.chain.broadcast(raw_transaction)
+
+
+class TestHaltWhileANodeHangs:
+    def test_is_placed_at_once_and_what_was_on_its_way_is_cancelled(
+        self, chain: FakeChain, deployment: Deployment
+    ) -> None:
+        chain.finalize()
+        intent = sign(deployment, uuid7())
+        node = HangingNode(chain)
+
+        def broadcast() -> object:
+            return services.broadcast(intent.pk, sender=node, actor=ACTOR, at=AT)
+
+        with ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(at_once, [broadcast])
+            assert node.told.wait(timeout=30)
+            with connection.cursor() as cursor:  # far less than a node takes to be silent
+                cursor.execute("SET lock_timeout = '2s'")
+            hold = gate.place_hold(
+                kind=ScopeKind.TOKEN,
+                subject_id=deployment.token_id,
+                effect=GateState.HALTED,
+                cause=Cause.PERSON,
+                reason="A key was stolen.",
+                actor=ACTOR,
+                at=AT,
+            )
+            assert chain.received == []
+            node.may_go_on.set()
+            [refusal] = sending.result(timeout=30)
+
+        assert isinstance(refusal, GateClosed)
+        intent.refresh_from_db()
+        assert intent.state == IntentState.BROADCAST
+        assert hold.released_at is None
+        [found] = selectors.shut_out_intents()
+        services.cancel(
+            found.pk,
+            signer=make.signer(),
+            fees=chain.quote_nothing(make.signer().address),
+            reason=refusal.detail,
+            actor=ACTOR,
+            at=AT,
+        )
+        services.broadcast(intent.pk, sender=chain, actor=ACTOR, at=AT)
+        chain.mine()
+        chain.finalize()
+        services.observe(intent.pk, reader=chain, actor=ACTOR, at=AT)
+        intent.refresh_from_db()
+        assert intent.state == IntentState.CANCELLED
+        assert chain.state.tokens[deployment.address].supply == 0
+
+    @pytest.mark.parametrize("attempt", range(3))
+    def test_lets_nothing_be_sent_after_it_that_asks_after_it(
+        self, chain: FakeChain, deployment: Deployment, attempt: int
+    ) -> None:
+        """Either the sender finds the gate shut, or what it sent is found by the next round."""
+        chain.finalize()
+        intent = sign(deployment, uuid7())
+
+        def broadcast() -> object:
+            return services.broadcast(intent.pk, sender=chain, actor=ACTOR, at=AT)
+
+        def halt() -> object:
+            return gate.place_hold(
+                kind=ScopeKind.TOKEN,
+                subject_id=deployment.token_id,
+                effect=GateState.HALTED,
+                cause=Cause.PERSON,
+                reason="A key was stolen.",
+                actor=ACTOR,
+                at=AT,
+            )
+
+        at_once([broadcast, broadcast, halt])
+
+        assert selectors.shut_out_intents() == [intent]
+
+    def test_cancels_once_however_many_try(self, chain: FakeChain, deployment: Deployment) -> None:
+        intent = sign(deployment, uuid7())
+
+        def cancel() -> object:
+            return services.cancel(
+                intent.pk,
+                signer=make.signer(),
+                fees=make.FEES,
+                reason="Halted.",
+                actor=ACTOR,
+                at=AT,
+            )
+
+        at_once([cancel] * 4)
+
+        assert list(intent.attempts.values_list("cancels", flat=True)) == [False, True]
+        assert list(intent.transitions.values_list("step", flat=True)) == ["CANCEL"]
 
 
 class TestConfirmAct:

@@ -1,5 +1,6 @@
 """What a chain promises us: kept by the fake and by a real EVM node through `EvmChain`."""
 
+from dataclasses import replace
 from typing import Protocol
 from uuid import UUID
 
@@ -465,3 +466,40 @@ class TestQuote:
     def test_does_not_take_an_empty_address_for_a_contract(self, stage: Stage) -> None:
         with pytest.raises(ChainUnavailable):
             stage.chain.quote(sender=MINTER.address, contract=NOBODY, calldata=b"mint")
+
+
+class TestQuoteNothing:
+    def test_offers_enough_to_take_the_place_of_a_mint_that_waits(self, stage: Stage) -> None:
+        """Of one nonce the chain takes what outbids: here, what sends nothing to itself."""
+        stage.hold_back()
+        nonce = stage.chain.next_nonce(MINTER.address)
+        mint = signed(stage)
+        quote = stage.chain.quote_nothing(MINTER.address)
+        assert quote.max_fee_per_gas >= quote.max_priority_fee_per_gas > 0
+        assert 21_000 <= quote.gas_limit < 60_000
+        nothing = MINTER.sign(
+            UnsignedTransaction(
+                chain_id=CHAIN_ID,
+                nonce=nonce,
+                contract=MINTER.address,
+                calldata=b"",
+                fees=replace(
+                    quote,
+                    max_fee_per_gas=quote.max_fee_per_gas * 2,
+                    max_priority_fee_per_gas=quote.max_priority_fee_per_gas * 2,
+                ),
+            )
+        )
+        stage.chain.broadcast(mint.raw)
+        stage.chain.broadcast(nothing.raw)
+        stage.chain.broadcast(mint.raw)  # too late: what waits outbids it
+
+        stage.mine()
+        block = final(stage)
+
+        receipt = stage.chain.receipt(nothing.hash)
+        assert receipt is not None
+        assert receipt.succeeded
+        assert stage.chain.receipt(mint.hash) is None
+        assert stage.chain.next_nonce(MINTER.address, at=block) == nonce + 1
+        assert stage.chain.total_supply(stage.token, at=block) == 0

@@ -205,9 +205,11 @@ def finalize(request: IssuanceRequest, *, at: datetime = AT) -> None:
 
 
 def fail(request: IssuanceRequest, state: IntentState) -> None:
-    """Let the chain revert or drop the mint of a request."""
+    """Let the chain revert or drop the mint of a request, or us cancel it."""
     TransactionIntent.objects.filter(pk=request.mint_intent_id).update(
-        state=state, failure="The chain did not carry it out."
+        state=state,
+        cancel_reason="A gate was shut." if state == IntentState.CANCELLED else "",
+        failure="The chain did not carry it out.",
     )
 
 

@@ -14,11 +14,15 @@ import pytest
 from django.db import connection, connections
 from pytest_django import Settings
 
-from issuer.chain import registry
+from issuer.chain import registry, selectors
 from issuer.chain import tasks as chain_tasks
 from issuer.chain.models import ChainEvent, TransactionIntent
+from issuer.chain.request_ids import request_id_bytes32
 from issuer.chain.states import EventKind, IntentState
 from issuer.foundation import clock
+from issuer.foundation.actors import system
+from issuer.gate import services as gates
+from issuer.gate.models import Cause, Hold, ScopeKind
 from issuer.instruments import chart
 from issuer.ledger import selectors as books
 from issuer.primary_market import tasks
@@ -27,8 +31,8 @@ from issuer.primary_market.states import IssuanceState
 from issuer.reserves import selectors as reserves
 from issuer.reserves.cover import CoverStatus
 from issuer.sandbox.anvil import CAIP2
-from tests.chain.stock import ONE, Stock
-from tests.make import instruments, primary_market
+from tests.chain.stock import ONE, Stock, request_id
+from tests.make import gate, instruments, primary_market
 from tests.make.chain import SIGNER_KEYS, signer_account
 from tests.make.primary_market import Market
 from tests.primary_market.assertions import holds_of
@@ -168,6 +172,85 @@ class TestWorkerKilled:
         assert_minted_once(approved, stock, at=clock.now())
 
 
+def at_the(number: int, words: str) -> Callable[[str], bool]:
+    """Return what is true of the statement with `words` in it that is the `number`th such."""
+    seen = iter(range(number - 1))
+    return lambda sql: words in sql and next(seen, None) is None
+
+
+def after_it_is_committed() -> Callable[[str], bool]:
+    """Return what is true of the first statement of the transaction after the cancellation's."""
+    seen: list[str] = []
+
+    def before(sql: str) -> bool:
+        seen.append(sql)
+        signed = any('INSERT INTO "chain_transactionattempt"' in one for one in seen[:-1])
+        return signed and "FOR UPDATE" in sql
+
+    return before
+
+
+class TestWorkerKilledOverACancellation:
+    @pytest.fixture
+    def shut_out(self, approved: IssuanceRequest, stock: Stock) -> IssuanceRequest:
+        """A request whose mint is sent, and in no block, when its token is halted."""
+        stock.anvil.rpc.call("evm_setAutomine", [False], result=object)
+        tasks.advance_requests()
+        chain_tasks.advance_intents()
+        assert TransactionIntent.objects.get().state == IntentState.BROADCAST
+        gate.hold(ScopeKind.TOKEN, approved.token_id, cause=Cause.STALE_SOURCE)
+        return approved
+
+    @pytest.mark.parametrize(
+        "before",
+        [
+            pytest.param(at_the(1, '"cancel_reason" = '), id="before it commits to it"),
+            pytest.param(
+                at_the(1, 'INSERT INTO "chain_transactionattempt"'), id="before it keeps its bytes"
+            ),
+            pytest.param(after_it_is_committed(), id="after it committed, before it sends"),
+            pytest.param(
+                at_the(2, 'INSERT INTO "chain_intenttransition"'),
+                id="after it sent, before it says so",
+            ),
+            pytest.param(
+                at_the(3, 'INSERT INTO "chain_intenttransition"'),
+                id="after it is final, before it says so",
+            ),
+            pytest.param(
+                at_the(1, 'INSERT INTO "primary_market_issuancetransition"'),
+                id="before the request goes back",
+            ),
+        ],
+    )
+    def test_cancels_all_the_same_and_mints_once_after_the_halt(
+        self, shut_out: IssuanceRequest, stock: Stock, before: Callable[[str], bool]
+    ) -> None:
+        assert run_and_die(stock, before=before) == KILLED
+
+        run(stock)
+
+        shut_out.refresh_from_db()
+        assert shut_out.state == IssuanceState.APPROVED
+        assert shut_out.mint_intent is None
+        intent = TransactionIntent.objects.get()
+        assert intent.state == IntentState.CANCELLED
+        assert list(intent.attempts.values_list("cancels", flat=True)) == [False, True]
+        assert stock.ask("totalSupply") == 0
+        assert holds_of(shut_out) == ["ACTIVE"]
+
+        gates.release_hold(Hold.objects.get().pk, actor=system("tests"), at=clock.now())
+        run(stock)
+
+        shut_out.refresh_from_db()
+        assert shut_out.state == IssuanceState.COMPLETED
+        assert stock.balance("alice") == stock.ask("totalSupply") == 600 * ONE
+        intents = TransactionIntent.objects.order_by("nonce")
+        assert [one.state for one in intents] == [IntentState.CANCELLED, IntentState.BOOKED]
+        assert [one.nonce for one in intents] == [intent.nonce, intent.nonce + 1]
+        assert holds_of(shut_out) == ["CONSUMED"]
+
+
 class TestMintRefused:
     def test_a_mint_that_the_contract_would_refuse_is_not_signed(
         self, approved: IssuanceRequest, stock: Stock
@@ -223,3 +306,34 @@ class TestMintRefused:
         assert stock.balance("alice") == 600 * ONE
         states = TransactionIntent.objects.order_by("nonce").values_list("state", flat=True)
         assert list(states) == [IntentState.DROPPED, IntentState.BOOKED]
+
+    def test_a_mint_whose_request_id_and_nonce_a_thief_took_is_signed_again_under_another(
+        self, approved: IssuanceRequest, stock: Stock
+    ) -> None:
+        tasks.advance_requests()
+        copied = bytes.fromhex(request_id_bytes32(approved.pk)[2:])
+        stock.do("minter", "mint", stock.account["bob"], ONE, copied)
+        stock.anvil.finalize()
+        chain_tasks.scan_networks()
+        chain_tasks.advance_intents()
+        tasks.advance_requests()
+
+        approved.refresh_from_db()
+        assert approved.state == IssuanceState.APPROVED  # what the thief made takes its shares
+        [thefts] = selectors.unmatched_mints(approved.token)
+        assert approved.reason == (
+            f"Its request id was used up by {thefts.transaction_hash}, which is not ours."
+        )
+        assert holds_of(approved) == ["ACTIVE"]
+
+        stock.do("pauser", "blockAddress", stock.account["bob"])
+        stock.do("seizer", "seize", stock.account["bob"], ONE, request_id(1))
+        stock.anvil.finalize()
+        chain_tasks.scan_networks()
+        run(stock)
+
+        approved.refresh_from_db()
+        assert approved.state == IssuanceState.COMPLETED
+        assert stock.balance("alice") == stock.ask("totalSupply") == 600 * ONE
+        states = TransactionIntent.objects.order_by("nonce").values_list("state", "request_serial")
+        assert list(states) == [(IntentState.DROPPED, 0), (IntentState.BOOKED, 1)]

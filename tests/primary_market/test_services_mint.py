@@ -21,7 +21,7 @@ from issuer.ledger import selectors as books
 from issuer.ledger.models import Transfer
 from issuer.parties import services as parties
 from issuer.parties.errors import WalletNotBound
-from issuer.primary_market import errors, services
+from issuer.primary_market import calls, errors, services
 from issuer.primary_market.models import IssuanceRequest
 from issuer.primary_market.states import IssuanceState
 from issuer.reserves import selectors as reserves
@@ -152,7 +152,11 @@ class TestSignMint:
 class TestRecordFailedMint:
     @pytest.mark.parametrize(
         ("failure", "step"),
-        [(IntentState.REVERTED, "REVERT_MINT"), (IntentState.DROPPED, "DROP_MINT")],
+        [
+            (IntentState.REVERTED, "REVERT_MINT"),
+            (IntentState.DROPPED, "DROP_MINT"),
+            (IntentState.CANCELLED, "CANCEL_MINT"),
+        ],
     )
     def test_goes_back_to_approved_with_the_shares_still_held(
         self, market: Market, system: Actor, failure: IntentState, step: str
@@ -184,13 +188,19 @@ class TestRecordFailedMint:
 
     @pytest.mark.parametrize(
         "state",
-        [IntentState.SIGNED, IntentState.BROADCAST, IntentState.MINED],
+        [
+            IntentState.SIGNED,
+            IntentState.BROADCAST,
+            IntentState.MINED,
+            IntentState.CANCELLING,
+            IntentState.CANCEL_SENT,
+        ],
     )
     def test_refuses_while_the_chain_may_carry_it_out(
         self, market: Market, system: Actor, state: IntentState
     ) -> None:
         request = primary_market.issuance(market, state=IssuanceState.MINTING)
-        TransactionIntent.objects.update(state=state)
+        TransactionIntent.objects.update(state=state, cancel_reason="Halted.")
 
         with pytest.raises(errors.MintNotFailed):
             services.record_failed_mint(request.pk, actor=system, at=AT)
@@ -205,6 +215,25 @@ class TestRecordFailedMint:
             services.record_failed_mint(request.pk, actor=system, at=AT)
 
         assert_still(request, IssuanceState.MINTING)
+
+
+class TestCopiedRequestId:
+    def test_is_stepped_over_when_the_mint_is_signed_again(
+        self, market: Market, system: Actor
+    ) -> None:
+        request = primary_market.issuance(market, state=IssuanceState.MINTING)
+        chain.event(market.deployment, request_id=request.pk)
+        primary_market.fail(request, IntentState.REVERTED)
+        services.record_failed_mint(request.pk, actor=system, at=AT)
+
+        primary_market.sign(request)
+
+        assert request.mint_intent is not None
+        assert (request.mint_intent.request_id, request.mint_intent.request_serial) == (
+            request.pk,
+            1,
+        )
+        assert calls.mint_of(request).calldata == bytes(request.mint_intent.calldata)
 
 
 class TestComplete:

@@ -22,7 +22,12 @@ class TestIssuanceStep:
             and _transition(step).destination != IssuanceState.MINTING
         }
 
-        assert leaving == {IssuanceStep.REVERT_MINT, IssuanceStep.DROP_MINT, IssuanceStep.COMPLETE}
+        assert leaving == {
+            IssuanceStep.REVERT_MINT,
+            IssuanceStep.DROP_MINT,
+            IssuanceStep.CANCEL_MINT,
+            IssuanceStep.COMPLETE,
+        }
 
     def test_no_step_but_the_signature_leads_to_minting(self) -> None:
         leading = {
