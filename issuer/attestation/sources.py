@@ -18,7 +18,6 @@ from django.db.models import Min, Q, Sum
 
 from issuer.attestation.changes import lows_between
 from issuer.attestation.errors import NothingToAttest
-from issuer.attestation.holds import holds_between
 from issuer.attestation.models import Attestation
 from issuer.attestation.movements import Movements, balances, credited, debited
 from issuer.attestation.package.verify_offline import last_stated
@@ -35,6 +34,7 @@ from issuer.instruments.models import ControlledAddress, Deployment, Split, Toke
 from issuer.ledger.models import Account, Entry, Side
 from issuer.parties.models import Criteria
 from issuer.reconciliation.models import Break, Item, Run, TokenResult
+from issuer.reserves.gates import holds_between
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from issuer.attestation.holds import TIGHTNESS, gates, holds_between
+from issuer.attestation.holds import TIGHTNESS, gates
 from issuer.attestation.package import verify_offline
 from issuer.gate.models import GateState
 from issuer.instruments.models import Deployment
 from issuer.reconciliation.models import Run
 from issuer.reserves.cover import SEVERITY, CoverStatus
+from issuer.reserves.gates import holds_between
 
 
 @dataclass(frozen=True, slots=True)

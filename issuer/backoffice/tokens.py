@@ -19,7 +19,7 @@ from issuer.gate.models import GateState, Hold
 from issuer.gate.selectors import tightest
 from issuer.instruments.models import Multiplier, Token
 from issuer.people.acts import ActsAdmin
-from issuer.reconciliation.history import Low, history_of, standing_since
+from issuer.reconciliation.history import Low, Span, history_of, standing_since
 from issuer.reconciliation.models import Break
 from issuer.reconciliation.selectors import BY_SEVERITY
 from issuer.reconciliation.states import BreakState
@@ -33,11 +33,15 @@ CHART_WIDTH, CHART_HEIGHT = 720, 160
 
 @dataclass(frozen=True, slots=True)
 class CoverLine:
-    """Cover over time: the line, and the lows of each period that it goes through, newest first."""
+    """Cover over time: the line, and what it goes through: the lows of each period, newest first.
+
+    `spans` are when the token was held shut, or there was no answer.
+    """
 
     unit: str
     chart: LineChart | None
     lows: tuple[tuple[datetime, Low], ...]
+    spans: tuple[Span, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,7 @@ def _cover_line(token: Token, at: datetime) -> CoverLine:
         unit=history.unit,
         chart=line.chart,
         lows=tuple((start, low) for start, (low,) in history.rows),
+        spans=history.spans,
     )
 
 

@@ -1,19 +1,26 @@
-"""Cover over time: the lowest of each hour or day, for a chart and for the table behind it."""
+"""Cover over time: the lowest of each hour or day, for a chart and for the tables behind it.
+
+Beside it stand the times at which a token was held shut, or at which there was no answer.
+"""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from django.db.models import Count, Max, Min, Q
-from django.db.models.functions import TruncHour
+from django.db.models import Count, F, Max, Min, Q, Window
+from django.db.models.functions import Lag, TruncHour
 
-from issuer.foundation.charts import LineChart, line_chart
+from issuer.foundation.charts import LineChart, Point, line_chart
+from issuer.gate.models import GateState, ScopeKind
+from issuer.gate.selectors import scope_names
 from issuer.instruments.models import Token
 from issuer.reconciliation.models import TokenResult
 from issuer.reserves.cover import CoverStatus
+from issuer.reserves.gates import holds_between
 
 #: How far back the chart goes.
 REACH: Final = timedelta(days=30)
@@ -28,16 +35,39 @@ CHART_WIDTH, CHART_HEIGHT = 280, 64
 class Low:
     """The lowest cover of a token in a period, in basis points; None if nothing was owed, too.
 
-    `known` says whether there was an answer at any time of the period.
+    `known` says whether there was an answer at any time of the period, `partly` whether there was
+    none at another.
     """
 
     bps: int | None
     known: bool
+    partly: bool = False
 
 
 #: What there is of a token in a period without a reconciliation.
 NOTHING_FOUND: Final = Low(None, known=False)
 Lows: TypeAlias = dict[UUID, Low]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time at which `what` was HALTED or REDEEM_ONLY, or its cover UNKNOWN.
+
+    Without `until` it is so still.
+    """
+
+    what: str
+    kind: str
+    since: datetime
+    until: datetime | None
+    why: str
+
+    @property
+    def label(self) -> str:
+        """The state in words."""
+        if self.kind == CoverStatus.UNKNOWN:
+            return CoverStatus.UNKNOWN.label
+        return GateState(self.kind).label
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +80,15 @@ class TokenHistory:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The lowest cover of each period; `rows` are newest first, with a column per token."""
+    """The lowest cover of each period; `rows` are newest first, with a column per token.
+
+    Of periods without a reconciliation, the first is a row. `spans` are the newest first, too.
+    """
 
     unit: str
     tokens: tuple[TokenHistory, ...]
     rows: tuple[tuple[datetime, tuple[Low, ...]], ...]
+    spans: tuple[Span, ...]
 
 
 def history_of(
@@ -68,22 +102,35 @@ def history_of(
         TokenResult.objects.filter(run__as_of__gt=at - REACH, run__as_of__lte=at)
         .annotate(hour=TruncHour("run__as_of", tzinfo=UTC))
         .values_list("hour", "token_id")
-        .annotate(low=Min("cover_bps"), known=Count("pk", ~Q(status=CoverStatus.UNKNOWN)))
+        .annotate(
+            low=Min("cover_bps"),
+            known=Count("pk", ~Q(status=CoverStatus.UNKNOWN)),
+            unknown=Count("pk", Q(status=CoverStatus.UNKNOWN)),
+        )
         .order_by("hour")
     )
     hours: dict[datetime, Lows] = defaultdict(dict)
-    for hour, token_id, low, known in found:
-        hours[hour][token_id] = Low(low, known > 0)
+    for hour, token_id, low, known, unknown in found:
+        hours[hour][token_id] = Low(low, known > 0, known > 0 and unknown > 0)
     daily = len({hour.date() for hour in hours}) >= DAYS_FOR_DAILY_POINTS
-    periods = _by_day(hours) if daily else hours
+    periods = _with_gaps(_by_day(hours) if daily else hours, timedelta(hours=24 if daily else 1))
+    spans = _spans(tokens, at)
+    box = _Box(width, height, at)
     return History(
         unit="day" if daily else "hour",
         tokens=tuple(
-            TokenHistory(token, _chart(token, periods, width, height)) for token in tokens
+            TokenHistory(token, _chart(token, periods, spans[token.pk], box)) for token in tokens
         ),
         rows=tuple(
             (start, tuple(periods[start].get(token.pk, NOTHING_FOUND) for token in tokens))
             for start in sorted(periods, reverse=True)
+        ),
+        spans=tuple(
+            sorted(
+                {span for found in spans.values() for span in found},
+                key=lambda span: (span.since, span.what, span.kind, span.why),
+                reverse=True,
+            )
         ),
     )
 
@@ -111,22 +158,103 @@ def standing_since(statuses: Mapping[UUID, CoverStatus]) -> dict[UUID, datetime]
     return dict(starts.annotate(start=Min("run__as_of")))
 
 
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """Where a line is drawn: pixels, and the time at its right end."""
+
+    width: int
+    height: int
+    at: datetime
+
+
 def _by_day(hours: Mapping[datetime, Lows]) -> dict[datetime, Lows]:
     days: dict[datetime, Lows] = defaultdict(dict)
     for hour, lows in hours.items():
         day = days[hour.replace(hour=0)]
         for token_id, low in lows.items():
-            before = day.get(token_id, NOTHING_FOUND)
+            before = day.get(token_id, low)
             figures = [bps for bps in (before.bps, low.bps) if bps is not None]
-            day[token_id] = Low(min(figures, default=None), before.known or low.known)
+            day[token_id] = Low(
+                min(figures, default=None),
+                before.known or low.known,
+                before.partly or low.partly or before.known != low.known,
+            )
     return days
 
 
+def _with_gaps(periods: Mapping[datetime, Lows], length: timedelta) -> dict[datetime, Lows]:
+    """Return `periods` with an empty one wherever reconciliations were missing between two."""
+    whole = dict(periods)
+    for start, following in pairwise(sorted(periods)):
+        if following - start > length:
+            whole[start + length] = {}
+    return whole
+
+
+def _spans(tokens: Sequence[Token], at: datetime) -> dict[UUID, list[Span]]:
+    """Return by token when it was held shut, and when there was no answer."""
+    spans: dict[UUID, list[Span]] = {token.pk: [] for token in tokens}
+    held = holds_between(tokens, at - REACH, at)
+    scopes = {
+        (ScopeKind(one.scope.kind), one.scope.subject_id) for on in held.values() for one in on
+    }
+    names = scope_names(scopes)
+    for token_id, holds in held.items():
+        for hold in holds:
+            scope = ScopeKind(hold.scope.kind), hold.scope.subject_id
+            what = f"{scope[0].label} {names[scope]}"
+            until = hold.released_at if hold.released_at and hold.released_at <= at else None
+            span = Span(what, hold.effect, hold.placed_at, until, hold.reason)
+            spans[token_id].append(span)
+    for token_id, unknown in _unknown_spans(tokens, at):
+        spans[token_id].append(unknown)
+    return spans
+
+
+def _unknown_spans(tokens: Sequence[Token], at: datetime) -> Iterator[tuple[UUID, Span]]:
+    """Yield when there was no answer: from the reconciliation that had none until one that had."""
+    symbols = {token.pk: token.symbol for token in tokens}
+    changed = (
+        TokenResult.objects.filter(token__in=symbols, run__as_of__gt=at - REACH, run__as_of__lte=at)
+        .annotate(
+            before=Window(Lag("status"), partition_by=F("token_id"), order_by=["run__as_of", "pk"])
+        )
+        .filter(Q(before__isnull=True) | ~Q(before=F("status")))
+        .order_by("token_id", "run__as_of")
+    )
+    begun: dict[UUID, tuple[datetime, list[str]]] = {}
+    for token_id, status, as_of, reasons in changed.values_list(
+        "token_id", "status", "run__as_of", "reasons"
+    ):
+        if status == CoverStatus.UNKNOWN:
+            begun[token_id] = as_of, reasons
+        elif token_id in begun:
+            since, why = begun.pop(token_id)
+            what = f"Cover of {symbols[token_id]}"
+            yield token_id, Span(what, CoverStatus.UNKNOWN.value, since, as_of, " ".join(why))
+    for token_id, (since, why) in begun.items():
+        what = f"Cover of {symbols[token_id]}"
+        yield token_id, Span(what, CoverStatus.UNKNOWN.value, since, None, " ".join(why))
+
+
 def _chart(
-    token: Token, periods: Mapping[datetime, Lows], width: int, height: int
+    token: Token, periods: Mapping[datetime, Lows], spans: Iterable[Span], box: _Box
 ) -> LineChart | None:
-    points = [
-        (int(start.timestamp()), periods[start].get(token.pk, NOTHING_FOUND).bps)
-        for start in sorted(periods)
-    ]
-    return line_chart(points, width=width, height=height, guide=FULL_COVER_BPS)
+    points: list[Point] = []
+    for start in sorted(periods):
+        low, position = periods[start].get(token.pk, NOTHING_FOUND), int(start.timestamp())
+        points.append((position, low.bps))
+        if low.partly:
+            # The line does not go on through what was not known.
+            points.append((position, None))
+    return line_chart(
+        points,
+        width=box.width,
+        height=box.height,
+        guide=FULL_COVER_BPS,
+        end=int(box.at.timestamp()),
+        stretches=[
+            (span.kind, int(span.since.timestamp()), int((span.until or box.at).timestamp()))
+            for span in spans
+        ],
+    )

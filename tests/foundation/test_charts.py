@@ -1,4 +1,4 @@
-from issuer.foundation.charts import LineChart, line_chart
+from issuer.foundation.charts import Band, LineChart, line_chart
 
 
 class TestLineChart:
@@ -31,3 +31,30 @@ class TestLineChart:
     def test_is_nothing_where_nothing_is_known(self) -> None:
         assert line_chart([(0, None), (1, None)], width=10, height=20, guide=1) is None
         assert line_chart([], width=10, height=20) is None
+
+    def test_marks_stretches_as_far_as_they_are_in_the_box(self) -> None:
+        stretches = [
+            ("HALTED", 20, 40),
+            ("REDEEM_ONLY", -50, 10),
+            ("UNKNOWN", 90, 300),
+            ("HALTED", 50, 50),
+            ("HALTED", 101, 200),
+            ("HALTED", -9, -1),
+        ]
+
+        chart = line_chart([(0, 1), (80, 2)], width=200, height=10, end=100, stretches=stretches)
+
+        assert chart is not None
+        assert chart.segments == ("0,10 160,0",)
+        assert chart.bands == (
+            Band("HALTED", 40, 40),
+            Band("REDEEM_ONLY", 0, 20),
+            Band("UNKNOWN", 180, 20),
+            Band("HALTED", 100, 1),
+        )
+
+    def test_marks_all_of_a_box_of_one_instant(self) -> None:
+        chart = line_chart([(5, 1)], width=20, height=10, stretches=[("HALTED", 0, 9)])
+
+        assert chart is not None
+        assert chart.bands == (Band("HALTED", 0, 20),)

@@ -1,15 +1,22 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
+from issuer.foundation import actors
+from issuer.foundation.charts import Band
+from issuer.gate import services as gate
+from issuer.gate.models import Cause, GateState, Hold, ScopeKind
 from issuer.instruments.models import Token
-from issuer.reconciliation.history import Low, history_of
+from issuer.reconciliation.history import Low, Span, history_of
 from issuer.reconciliation.models import Run, TokenResult
 from issuer.reserves.cover import CoverStatus
-from tests.make import instruments
+from tests.make import instruments, parties
 
 pytestmark = pytest.mark.django_db
+
+SYSTEM = actors.system("tests")
 
 
 def found(token: Token, cover_bps: int | None, *, at: datetime) -> None:
@@ -105,9 +112,152 @@ class TestHistoryOf:
         assert line.chart.segments == ("0,32 280,0",)
         assert line.chart.guide == 64
 
+    def test_breaks_where_there_was_no_answer_at_some_time_of_a_period(self, at: datetime) -> None:
+        token = instruments.token()
+        found(token, 10_100, at=at - timedelta(hours=2))
+        found(token, 10_200, at=at - timedelta(hours=1))
+        not_known(token, at=at - timedelta(minutes=30))
+        found(token, 10_300, at=at)
+
+        history = history_of([token], at=at)
+
+        assert [low for _, (low,) in history.rows] == [
+            Low(10_300, known=True),
+            Low(10_200, known=True, partly=True),
+            Low(10_100, known=True),
+        ]
+        (line,) = history.tokens
+        assert line.chart is not None
+        assert line.chart.segments == ("0,43 140,22",)
+        assert line.chart.dots == ((280, 0),)
+
+    def test_breaks_where_no_reconciliation_was_made(self, at: datetime) -> None:
+        token = instruments.token()
+        found(token, 10_100, at=at - timedelta(hours=5))
+        found(token, 10_200, at=at)
+
+        history = history_of([token], at=at)
+
+        assert [(start.hour, low) for start, (low,) in history.rows] == [
+            (15, Low(10_200, known=True)),
+            (11, Low(None, known=False)),
+            (10, Low(10_100, known=True)),
+        ]
+        (line,) = history.tokens
+        assert line.chart is not None
+        assert line.chart.segments == ()
+        assert line.chart.dots == ((0, 32), (280, 0))
+
+    def test_a_day_is_partly_known_if_an_hour_of_it_is_not(self, at: datetime) -> None:
+        token = instruments.token()
+        for days in (2, 1):
+            found(token, 10_010, at=at - timedelta(days=days))
+        not_known(token, at=at - timedelta(hours=3))
+        found(token, 10_030, at=at)
+
+        history = history_of([token], at=at)
+
+        assert history.unit == "day"
+        assert history.rows[0][1] == (Low(10_030, known=True, partly=True),)
+
     def test_reaches_back_thirty_days(self, at: datetime) -> None:
         token = instruments.token()
         found(token, 10_000, at=at - timedelta(days=30))
         found(token, 10_001, at=at + timedelta(seconds=1))
 
         assert history_of([token], at=at).rows == ()
+
+
+class TestSpans:
+    def hold(
+        self,
+        kind: ScopeKind,
+        subject_id: UUID,
+        effect: GateState = GateState.HALTED,
+        *,
+        at: datetime,
+    ) -> Hold:
+        return gate.place_hold(
+            kind=kind,
+            subject_id=subject_id,
+            effect=effect,
+            cause=Cause.WINDOW,
+            reason=f"Told at {at:%H:%M}.",
+            actor=SYSTEM,
+            at=at,
+        )
+
+    def test_are_the_holds_of_the_time_newest_first(self, at: datetime) -> None:
+        deployment = instruments.deployment()
+        token = deployment.token
+        found(token, 10_100, at=at - timedelta(hours=2))
+        found(token, 10_100, at=at)
+        self.hold(
+            ScopeKind.NETWORK,
+            deployment.network_id,
+            GateState.REDEEM_ONLY,
+            at=at - timedelta(hours=1),
+        )
+        over = self.hold(ScopeKind.TOKEN, token.pk, at=at - timedelta(minutes=90))
+        Hold.objects.filter(pk=over.pk).update(
+            released_at=at - timedelta(minutes=30), released_by=str(SYSTEM)
+        )
+
+        history = history_of([token], at=at)
+
+        assert history.spans == (
+            Span(
+                f"Network {deployment.network.name}",
+                "REDEEM_ONLY",
+                at - timedelta(hours=1),
+                None,
+                "Told at 14:00.",
+            ),
+            Span(
+                f"Token {token.symbol}",
+                "HALTED",
+                at - timedelta(minutes=90),
+                at - timedelta(minutes=30),
+                "Told at 13:30.",
+            ),
+        )
+        assert [span.label for span in history.spans] == ["Redeem only", "Halted"]
+        (line,) = history.tokens
+        assert line.chart is not None
+        # Two hours are 280 pixels.
+        assert line.chart.bands == (Band("HALTED", 70, 140), Band("REDEEM_ONLY", 140, 140))
+
+    def test_are_when_there_was_no_answer_and_why(self, at: datetime) -> None:
+        token = instruments.token()
+        found(token, 10_100, at=at - timedelta(minutes=90))
+        for minutes in (60, 45):
+            not_known(token, at=at - timedelta(minutes=minutes))
+        found(token, 10_100, at=at - timedelta(minutes=30))
+        not_known(token, at=at - timedelta(minutes=15))
+
+        history = history_of([token], at=at)
+
+        what = f"Cover of {token.symbol}"
+        assert history.spans == (
+            Span(what, "UNKNOWN", at - timedelta(minutes=15), None, "A source is silent."),
+            Span(
+                what,
+                "UNKNOWN",
+                at - timedelta(minutes=60),
+                at - timedelta(minutes=30),
+                "A source is silent.",
+            ),
+        )
+        assert history.spans[0].label == "Unknown"
+
+    def test_name_a_hold_of_two_tokens_once(self, at: datetime) -> None:
+        program = parties.program()
+        tokens = [instruments.token(program=program) for _ in range(2)]
+        self.hold(ScopeKind.PROGRAM, program.pk, at=at - timedelta(hours=1))
+
+        (span,) = history_of(tokens, at=at).spans
+
+        assert span.what == f"Program {program.name}"
+
+    def test_are_none_where_nothing_was_shut(self, at: datetime) -> None:
+        assert history_of([instruments.token()], at=at).spans == ()

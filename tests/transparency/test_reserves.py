@@ -16,7 +16,7 @@ from tests.make import chain, custody, gate, instruments, parties, reconciliatio
 pytestmark = pytest.mark.django_db
 
 #: However many tokens there are.
-QUERIES = 22
+QUERIES = 27
 
 
 def result(token: Token, status: CoverStatus, *, at: datetime) -> TokenResult:

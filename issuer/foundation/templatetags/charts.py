@@ -22,9 +22,14 @@ def line_chart(chart: LineChart) -> SafeString:
         )
     return format_html(
         '<svg class="chart" viewBox="0 0 {0} {1}" width="{0}" height="{1}" aria-hidden="true">'
-        "{2}{3}{4}</svg>",
+        "{2}{3}{4}{5}</svg>",
         chart.width,
         chart.height,
+        format_html_join(
+            "",
+            '<rect class="band {}" x="{}" y="0" width="{}" height="{}"/>',
+            ((band.kind.lower(), band.x, band.width, chart.height) for band in chart.bands),
+        ),
         guide,
         format_html_join("", '<polyline points="{}"/>', ((line,) for line in chart.segments)),
         format_html_join("", '<circle cx="{}" cy="{}" r="2"/>', chart.dots),
