@@ -547,6 +547,28 @@ def event(earlier: Document, sha256: str) -> Document:
     return by_itself(content)
 
 
+def carrying(earlier: Document, sha256: str) -> Document:
+    """The event after `earlier`, in which NVDAx was not known: it is now, and AAPLx is halted."""
+    content = following(earlier, sha256)
+    content["kind"], content["cutoff"]["chosenBy"] = "EVENT", "EVENT"
+    content |= {"status": "UNKNOWN", "nextDue": earlier["nextDue"]}
+    content["validUntil"] = content["cutoff"]["asOf"]
+    aaplx, nvdax, tslax = content["tokens"]
+    aaplx["mint"] = mint("0", "HALTED", "A fire in the vault")
+    shut = mint("0", "REDEEM_ONLY", "Less shut than last stated, which two persons have to say")
+    content["tokens"] = [aaplx, tslax]
+    content["notRestated"] = [
+        verify_offline.last_stated(earlier, sha256)["NVDAx"]
+        | {
+            "periodLow": low(10018, "2026-11-20T21:30:00Z"),
+            "mint": shut,
+            "reason": "It is better than last stated, which two persons have to say",
+        }
+    ]
+    assert nvdax["status"] == "COVERED"
+    return by_itself(content)
+
+
 def by_itself(content: Document) -> Document:
     """The content as it is published without anybody's approval."""
     document = copy.deepcopy(content)

@@ -1,4 +1,4 @@
-"""Events in which one token got worse and another better: all of the first, nothing of the second."""
+"""Events in which one token got worse and another better: the one is stated, the other carried."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +16,9 @@ from issuer.custody.models import CustodyAccount
 from issuer.foundation import actors
 from issuer.gate import services as gate
 from issuer.gate.models import Cause, GateState, Hold, ScopeKind
+from issuer.instruments import chart
 from issuer.instruments.models import Deployment
+from issuer.ledger import services as ledger
 from tests.attestation.test_rendering import text_of
 from tests.make import attestation as make
 from tests.make import chain, custody, instruments, reconciliation
@@ -30,7 +32,7 @@ ONE = 10**18
 
 @dataclass(frozen=True)
 class Pair:
-    """A program with two tokens: 602 shares for 600 of the one, and 7 for those of the other."""
+    """A program with two tokens: 602 shares for 600 of the one, and 7 for 5 of the other."""
 
     world: make.World
     other: Deployment
@@ -52,6 +54,13 @@ class Pair:
                 total_supply_base_units=tokens * ONE,
                 taken_at=at - timedelta(seconds=5),
             )
+        reconciliation.run(self.world.program, at=at)
+
+    def silence(self, *, at: datetime) -> None:
+        """Let nobody have asked the chain of the second token for long, and reconcile."""
+        chain.snapshot(
+            self.world.deployment, total_supply_base_units=600 * ONE, taken_at=at - MINUTE / 2
+        )
         reconciliation.run(self.world.program, at=at)
 
     def attest(self, *, at: datetime) -> Attestation | None:
@@ -87,6 +96,12 @@ def pair(at: datetime) -> Pair:
     other = instruments.deployment(token_=token)
     account = custody.account(token_=token)
     custody.settled_shares(account, Decimal(7), at=at - timedelta(hours=1))
+    lines = [
+        ledger.Line(chart.tokens_issued(token), chart.tokens_outstanding(token), Decimal(5)),
+        ledger.Line(chart.shares_own(token), chart.shares_owed_on_tokens(token), Decimal(5)),
+    ]
+    early = at - timedelta(minutes=50)
+    ledger.post(f"mint-of-{token.symbol}", lines, effective_at=early, actor=SYSTEM, at=early)
     return Pair(world, other, account)
 
 
@@ -97,6 +112,17 @@ def state(pair: Pair, first: int, second: int, *, at: datetime) -> Attestation:
     frozen = services.propose(world.program, actor=world.officer, at=at)
     services.confirm(frozen.pk, actor=world.approver, at=at)
     return make.signed_and_published(frozen, at=at)
+
+
+def not_known(pair: Pair, *, at: datetime) -> datetime:
+    """Publish that both are covered, and an hour later that of the second it is not known."""
+    state(pair, 600, 5, at=at)
+    later = at + timedelta(hours=1)
+    pair.silence(at=later)
+    event = pair.attest(at=later)
+    assert event is not None
+    make.signed_and_published(event, at=later)
+    return later
 
 
 def content(attestation: Attestation | None) -> dict[str, Any]:
@@ -127,7 +153,7 @@ class TestAttestEvent:
     ) -> None:
         stated = state(pair, 600, 9, at=at)  # the second is SHORT by 2
 
-        event = pair.publish(605, 0, at=at + MINUTE)
+        event = pair.publish(605, 5, at=at + MINUTE)
 
         document = content(event)
         assert (event.kind, event.status, document["status"]) == ("EVENT", "SHORT", "SHORT")
@@ -139,23 +165,15 @@ class TestAttestEvent:
             "sha256": stated.sha256,
             "asOf": content(stated)["cutoff"]["asOf"],
         }
-        assert carried["closing"] == {"tokens": "0", "shares": "7"}
+        assert carried["closing"] == {"tokens": "5", "shares": "7"}
         assert carried["reason"] == BETTER
         assert carried["mint"]["headroom"][0]["tokens"] == "0"
         assert verified(event) == []
 
     def test_after_what_was_not_known(self, pair: Pair, at: datetime) -> None:
-        state(pair, 600, 7, at=at)
-        silent = at + timedelta(hours=1)
-        chain.snapshot(
-            pair.world.deployment, total_supply_base_units=600 * ONE, taken_at=silent - MINUTE
-        )
-        reconciliation.run(pair.world.program, at=silent)
-        unknown = pair.attest(at=silent)
-        assert unknown is not None
-        make.signed_and_published(unknown, at=silent)
+        silent = not_known(pair, at=at)
 
-        event = pair.publish(605, 7, at=silent + MINUTE)
+        event = pair.publish(605, 5, at=silent + MINUTE)
 
         assert entry(content(event), pair.second)["status"] == "UNKNOWN"
         assert event.status == "SHORT"
@@ -163,7 +181,7 @@ class TestAttestEvent:
 
     def test_carries_on_what_was_carried(self, pair: Pair, at: datetime) -> None:
         stated = state(pair, 600, 9, at=at)
-        pair.publish(605, 0, at=at + MINUTE)
+        pair.publish(605, 5, at=at + MINUTE)
 
         event = pair.publish(606, 7, at=at + 2 * MINUTE)
 
@@ -176,7 +194,7 @@ class TestAttestEvent:
         self, pair: Pair, at: datetime
     ) -> None:
         state(pair, 600, 9, at=at)
-        pair.publish(605, 0, at=at + MINUTE)
+        pair.publish(605, 5, at=at + MINUTE)
         custody.settled_shares(pair.account, Decimal(5), at=at + MINUTE)
 
         event = pair.publish(605, 15, at=at + 2 * MINUTE)
@@ -189,10 +207,10 @@ class TestAttestEvent:
 
     def test_people_state_it_anew_from_where_it_was_stated(self, pair: Pair, at: datetime) -> None:
         state(pair, 600, 9, at=at)
-        pair.publish(605, 0, at=at + MINUTE)
+        pair.publish(605, 5, at=at + MINUTE)
         custody.settled_shares(pair.account, Decimal(5), at=at + MINUTE)
 
-        anew = state(pair, 605, 0, at=at + 2 * MINUTE)
+        anew = state(pair, 605, 5, at=at + 2 * MINUTE)
 
         document = content(anew)
         assert document["notRestated"] == []
@@ -202,7 +220,7 @@ class TestAttestEvent:
 
     def test_says_nothing_while_the_only_news_is_good(self, pair: Pair, at: datetime) -> None:
         state(pair, 600, 9, at=at)
-        pair.reconcile(600, 0, at=at + MINUTE)
+        pair.reconcile(600, 5, at=at + MINUTE)
 
         assert pair.attest(at=at + MINUTE) is None
 
@@ -222,31 +240,34 @@ class TestAttestEvent:
     ) -> None:
         hold = pair.halt(pair.other, at=at - MINUTE)
         state(pair, 600, 5, at=at)
-        pair.reopen(hold, at=at + MINUTE)
+        later = at + timedelta(hours=1)
+        pair.reopen(hold, at=later)
+        pair.silence(at=later)
 
-        event = pair.publish(600, 9, at=at + MINUTE)
+        event = pair.attest(at=later)
 
+        assert event is not None
         token = content(event)["tokens"][1]
-        assert (token["status"], token["mint"]["state"]) == ("SHORT", "HALTED")
+        assert (token["status"], token["mint"]["state"]) == ("UNKNOWN", "HALTED")
         assert LESS_SHUT in token["mint"]["reasons"]
-        assert verified(event) == []
+        assert verified(make.signed_and_published(event, at=later)) == []
 
     def test_says_that_the_gate_of_a_better_token_is_shut(self, pair: Pair, at: datetime) -> None:
-        state(pair, 600, 9, at=at)
-        pair.halt(pair.other, at=at + MINUTE)
+        silent = not_known(pair, at=at)
+        pair.halt(pair.other, at=silent + MINUTE)
 
-        event = pair.publish(600, 0, at=at + MINUTE)
+        event = pair.publish(600, 5, at=silent + MINUTE)
 
-        carried = entry(content(event), pair.second)
-        assert (carried["status"], carried["mint"]["state"]) == ("SHORT", "HALTED")
+        document = content(event)
+        carried = entry(document, pair.second)
+        assert [token["symbol"] for token in document["tokens"]] == [pair.first]
+        assert (carried["status"], carried["mint"]["state"]) == ("UNKNOWN", "HALTED")
         assert verified(event) == []
 
     def test_may_state_nothing_anew(self, at: datetime) -> None:
         world = make.world(at=at)
-        later, one = at + MINUTE, world.deployment
-        chain.snapshot(one, total_supply_base_units=605 * ONE, taken_at=at - MINUTE)
-        make.published(world, at=at)
-        chain.snapshot(one, total_supply_base_units=600 * ONE, taken_at=later - MINUTE / 2)
+        silent, later = at + timedelta(hours=1), at + timedelta(hours=1, minutes=1)
+        make.published(world, at=silent)
         gate.place_hold(
             kind=ScopeKind.PROGRAM,
             subject_id=world.program.pk,
@@ -256,18 +277,23 @@ class TestAttestEvent:
             actor=world.officer,
             at=later,
         )
+        chain.snapshot(
+            world.deployment, total_supply_base_units=600 * ONE, taken_at=later - MINUTE / 2
+        )
 
         event = make.signed_and_published(make.event(world, at=later), at=later)
 
         document = content(event)
-        assert (document["tokens"], document["status"]) == ([], "SHORT")
+        assert (document["tokens"], document["status"]) == ([], "UNKNOWN")
         assert verified(event) == []
+        text = text_of(rendering.preview(bytes(event.document or b""), draft=False))
+        assert "None is stated anew." in text
 
     def test_tells_the_public_which_statement_still_stands(
         self, pair: Pair, client: Client, at: datetime
     ) -> None:
         state(pair, 600, 9, at=at)
-        event = pair.publish(605, 0, at=at + MINUTE)
+        event = pair.publish(605, 5, at=at + MINUTE)
 
         response = client.get(f"/attestations/{event.program.code}/2/")
 
@@ -277,7 +303,7 @@ class TestAttestEvent:
 
     def test_prints_it(self, pair: Pair, at: datetime) -> None:
         state(pair, 600, 9, at=at)
-        event = pair.publish(605, 0, at=at + MINUTE)
+        event = pair.publish(605, 5, at=at + MINUTE)
 
         text = text_of(rendering.preview(bytes(event.document or b""), draft=False))
 

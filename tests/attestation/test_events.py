@@ -308,7 +308,45 @@ def by_hand(before: Attestation, **changes: Any) -> tuple[dict[str, Any], dict[s
     return columns | changes, document
 
 
-def create(columns: dict[str, Any], document: dict[str, Any]) -> Attestation:
+def short(*, by: str) -> dict[str, Any]:
+    """Return what makes a token SHORT."""
+    return {"status": "SHORT", "reconciliation/-1/qty": f"-{by}"}
+
+
+def after(
+    world: make.World, changes: dict[str, Any], *, at: datetime
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return an event as `by_hand`, after a statement whose token stands as in `changes`."""
+    reviewed = make.reviewed(world, at=at)
+    earlier = selectors.content_of(reviewed)
+    for path, value in changes.items():
+        _set(earlier["tokens"][0], path, value)
+    earlier["status"] = earlier["tokens"][0]["status"]
+    columns, _ = by_hand(reviewed)
+    first = columns | {
+        "sequence": 1,
+        "kind": AttestationKind.SCHEDULED,
+        "previous": None,
+        "state": AttestationState.SUPERSEDED,
+        "status": earlier["status"],
+        "published_at": at,
+        "program": make.world(at=at + timedelta(days=2)).program,
+    }
+    return by_hand(create(first, earlier))
+
+
+def carrying(
+    columns: dict[str, Any], document: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the event with its token carried instead."""
+    before = columns["previous"]
+    last = verify_offline.last_stated(selectors.content_of(before), before.sha256)
+    carried = [entry | {"periodLow": None, "reason": "Better."} for entry in last.values()]
+    return columns, document | {"tokens": [], "notRestated": carried}
+
+
+def create(columns: dict[str, Any], document: dict[str, Any], **changes: Any) -> Attestation:
+    columns = columns | changes
     content = canonical.to_bytes(document)
     digest = hashlib.sha256(content).hexdigest()
     return Attestation.objects.create(
@@ -330,6 +368,7 @@ class TestWithoutPeople:
         ("path", "before", "now"),
         [
             ("status", "SHORT", "COVERED"),
+            ("status", "SHORT", "UNKNOWN"),
             ("status", "IN_TRANSIT", "COVERED"),
             ("status", "UNKNOWN", "IN_TRANSIT"),
             ("mint/headroom/0/state", "HALTED", "OPEN"),
@@ -340,27 +379,77 @@ class TestWithoutPeople:
     def test_a_token_is_no_better(
         self, path: str, before: str, now: str, world: make.World, at: datetime
     ) -> None:
-        reviewed = make.reviewed(world, at=at)
-        earlier = selectors.content_of(reviewed)
-        _set(earlier["tokens"][0], path, before)
-        columns, document = by_hand(reviewed)
+        columns, document = after(world, {path: before}, at=at)
         _set(document["tokens"][0], path, now)
-        first = columns | {
-            "sequence": 1,
-            "kind": AttestationKind.SCHEDULED,
-            "previous": None,
-            "state": AttestationState.SUPERSEDED,
-            "published_at": at,
-            "program": make.world(at=at + timedelta(days=2)).program,
-        }
-        previous = create(first, earlier)
-        columns |= {"previous": previous, "program": previous.program}
+        status = document["tokens"][0]["status"]
 
         with refused_by("attestation_without_people_is_no_better"):
-            create(columns, document)
+            create(columns, document | {"status": status}, status=status)
 
         _set(document["tokens"][0], path, before)
         assert create(columns, document).pk
+
+    def test_no_less_is_lacking(self, world: make.World, at: datetime) -> None:
+        columns, document = after(world, short(by="5"), at=at)
+        _set(document["tokens"][0], "reconciliation/-1/qty", "-3")
+
+        with refused_by(self.NAME):
+            create(columns, document)
+
+        _set(document["tokens"][0], "reconciliation/-1/qty", "-5.000000000000000001")
+        assert create(columns, document).pk
+
+    def test_it_is_as_bad_as_the_worst_of_it(self, world: make.World, at: datetime) -> None:
+        columns, document = after(world, short(by="5"), at=at)
+
+        with refused_by(self.NAME):
+            create(columns, document | {"status": "UNKNOWN"}, status="UNKNOWN")
+        with refused_by(self.NAME):
+            create(columns, document, status="COVERED")
+
+    def test_a_token_is_carried_as_last_stated(self, world: make.World, at: datetime) -> None:
+        columns, document = carrying(*after(world, short(by="5"), at=at))
+
+        assert create(columns, document).pk
+
+    @pytest.mark.parametrize(
+        ("path", "value"),
+        [
+            ("status", "UNKNOWN"),
+            ("lackingShares", "3"),
+            ("lackingShares", "6"),
+            ("lackingShares", None),
+            ("stated/sequence", 3),
+            ("stated/sha256", "0" * 64),
+            ("stated/asOf", "2026-11-20T15:00:01Z"),
+            ("mint/headroom/0/tokens", "3"),
+            ("symbol", "OTHERx"),
+        ],
+    )
+    def test_a_token_is_carried_no_other_way(
+        self, path: str, value: Any, world: make.World, at: datetime
+    ) -> None:
+        columns, document = carrying(*after(world, short(by="5"), at=at))
+        _set(document["notRestated"][0], path, value)
+
+        with refused_by(self.NAME):
+            create(columns, document)
+
+    def test_what_is_carried_is_not_stated_anew(self, world: make.World, at: datetime) -> None:
+        columns, document = after(world, short(by="5"), at=at)
+        anew = document["tokens"]
+        columns, document = carrying(columns, document)
+
+        with refused_by(self.NAME):
+            create(columns, document | {"tokens": anew})
+
+    def test_people_carry_nothing(self, world: make.World, at: datetime) -> None:
+        columns, document = carrying(*after(world, short(by="5"), at=at))
+        document |= {"kind": "SCHEDULED"}
+        document["controls"]["approvedBy"] = [{"ref": "somebody"}]
+
+        with refused_by(self.NAME):
+            create(columns, document, kind=AttestationKind.SCHEDULED)
 
     def test_a_token_is_not_new(self, stated: Attestation) -> None:
         columns, document = by_hand(stated)
@@ -414,8 +503,8 @@ class TestWithoutPeople:
             Attestation.objects.create(content=content, content_sha256=digest, **columns)
 
 
-def _set(place: Any, path: str, value: str) -> None:
-    *steps, last = [int(step) if step.isdigit() else step for step in path.split("/")]
+def _set(place: Any, path: str, value: Any) -> None:
+    *steps, last = [int(step) if step.lstrip("-").isdigit() else step for step in path.split("/")]
     for step in steps:
         place = place[step]
     place[last] = value

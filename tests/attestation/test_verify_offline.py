@@ -602,18 +602,101 @@ class TestSequence:
 
     def test_an_event_is_no_better_than_the_one_before(self) -> None:
         earlier = documents.following(documents.covered(), "0" * 64)
-        earlier["tokens"][2]["status"] = "SHORT"
+        earlier["tokens"][2]["status"] = "UNKNOWN"
         earlier["tokens"][2]["mint"]["headroom"][0] |= {"state": "HALTED", "tokens": "0"}
         report = verify_offline.Report()
         report.group("sequence", "no better")
 
-        verify_offline._check_no_better(documents.covered(), earlier, report)
+        then = verify_offline.last_stated(earlier)
+        verify_offline._check_no_better(documents.covered(), then, report)
 
         assert report.groups[-1][2] == [
-            "TSLAx status: expected no better than SHORT, found COVERED",
+            "TSLAx status: expected no better than UNKNOWN, found COVERED",
             f"TSLAx mint on {documents.CHAIN}: expected no wider than HALTED, found OPEN",
             f"TSLAx mint on {documents.CHAIN}: expected at most 0, found 50.376543210987654322",
         ]
+
+    @pytest.mark.parametrize(
+        ("status", "lacking"), [("SHORT", "109.999999999999999999"), ("UNKNOWN", None)]
+    )
+    def test_an_event_hides_and_softens_no_shortage(self, status: str, lacking: str | None) -> None:
+        then = verify_offline.last_stated(documents.short())
+        document = documents.short()
+        token = document["tokens"][0]
+        token["status"] = status
+        if lacking is not None:
+            token["reconciliation"][-1]["qty"] = f"-{lacking}"
+        report = verify_offline.Report()
+        report.group("sequence", "no better")
+
+        verify_offline._check_no_better(document, then, report)
+
+        found = status if lacking is None else f"{status} by {lacking}"
+        assert report.groups[-1][2] == [
+            f"AAPLx status: expected no better than SHORT by 110, found {found}"
+        ]
+
+    def test_an_event_carries_what_is_better(self) -> None:
+        assert self._carrying() == []
+
+    @pytest.mark.parametrize(
+        ("path", "value", "what"),
+        [
+            ("status", "IN_TRANSIT", "NVDAx status, carried"),
+            ("lackingShares", "1", "NVDAx lackingShares"),
+            ("isin", "CH1396281391", "NVDAx isin, carried"),
+            ("name", "Another", "NVDAx name, carried"),
+            ("closing/tokens", "401", "NVDAx closing, carried"),
+            ("closing/shares", "405", "NVDAx closing, carried"),
+            ("stated/sequence", 2, "NVDAx stated"),
+            ("stated/sha256", "0" * 64, "NVDAx stated"),
+            ("stated/asOf", "2026-11-20T21:30:01Z", "NVDAx stated, carried"),
+            ("stated/asOf", "2026-11-20T21:45:00Z", "NVDAx stated"),
+            ("mint/state", "HALTED", "NVDAx mint state"),
+            ("mint/reasons", [], "NVDAx mint reasons"),
+            ("mint/headroom/0/state", "OPEN", "NVDAx mint on"),
+            ("mint/headroom/0/tokens", "1", "NVDAx headroom on"),
+            ("periodLow/at", "2026-11-20T21:45:01Z", "NVDAx periodLow"),
+            ("symbol", "AAPLx", "notRestated"),
+            ("symbol", "NVDx", "tokens of an event"),
+        ],
+    )
+    def test_an_event_carries_it_as_last_stated(self, path: str, value: Any, what: str) -> None:
+        found = self._carrying(_set(f"notRestated/0/{path}", value))
+
+        assert [line for line in found if line.split(": ", 1)[1].startswith(what)]
+
+    def test_an_event_is_as_bad_as_what_it_carries(self) -> None:
+        def only_gates(document: Any) -> None:
+            document["status"] = "COVERED"
+
+        assert "arithmetic: status: expected UNKNOWN, found COVERED" in self._carrying(only_gates)
+
+    def test_people_carry_nothing(self) -> None:
+        document = documents.carrying(documents.unknown(), "0" * 64)
+        document |= {"kind": "SCHEDULED"}
+        report = verify_offline.Report()
+
+        verify_offline.check_document(document, report)
+
+        assert report.groups[-1][2] == [
+            "notRestated: expected nothing, unless this is an event, found SCHEDULED"
+        ]
+
+    def test_something_is_stated(self) -> None:
+        document = documents.covered() | {"tokens": []}
+        report = verify_offline.Report()
+
+        verify_offline.check_document(document, report)
+
+        assert "tokens: expected one or more, found none" in report.groups[-1][2]
+
+    def _carrying(self, change: Callable[[Any], object] = lambda _: None) -> list[str]:
+        """Return what the checker says of an event that carries NVDAx, which was not known."""
+        earlier = packages.signed(documents.unknown())
+        sha256 = hashlib.sha256(earlier["attestation.json"]).hexdigest()
+        document = packages.changed(change, lambda: documents.carrying(documents.unknown(), sha256))
+        return packages.failures(packages.signed(document), previous=earlier)
 
     def test_an_event_extends_nothing(self) -> None:
         found = self._after(documents.event, _set("validUntil", "2026-11-24T02:00:01Z"))

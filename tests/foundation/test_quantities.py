@@ -166,7 +166,14 @@ class TestHeadroomRoundedDown:
 class TestRatioBpsRoundedDown:
     @pytest.mark.parametrize(
         ("numerator", "denominator", "bps"),
-        [("1", "1", 10_000), ("2", "3", 6_666), ("0", "5", 0), ("999.9999", "1000", 9_999)],
+        [
+            ("1", "1", 10_000),
+            ("2", "3", 6_666),
+            ("0", "5", 0),
+            ("999.9999", "1000", 9_999),
+            ("-2", "3", -6_667),
+            ("-0.0001", "1000", -1),
+        ],
     )
     def test_rounds_down(self, numerator: str, denominator: str, bps: int) -> None:
         assert quantities.ratio_bps_rounded_down(Decimal(numerator), Decimal(denominator)) == bps
@@ -175,8 +182,9 @@ class TestRatioBpsRoundedDown:
         most = Decimal(99999999999999999999)
 
         bps = quantities.ratio_bps_rounded_down(most, quantities.QUANTUM)
+        less = quantities.ratio_bps_rounded_down(-most, quantities.QUANTUM)
 
-        assert bps == quantities.RATIO_BPS_MAX == 9007199254740991
+        assert bps == -less == quantities.RATIO_BPS_MAX == 9007199254740991
 
 
 class TestWorkingDigits:

@@ -59,6 +59,7 @@ _TOLD: Final[Mapping[str, tuple[str, Urgency]]] = {
     "break.regraded": ("Break {code} on {token} is graver now: {severity}", Urgency.NOW),
     "attestation.published": ("Statement {sequence} is published: {status}", Urgency.TODAY),
     "attestation.overtaken": ("Statement {sequence} was declined by itself", Urgency.NOW),
+    "attestation.withheld": ("What got worse in {program} cannot be stated", Urgency.NOW),
     "attestation.publishing_failed": ("Statement {sequence} cannot be published", Urgency.NOW),
 }
 #: Breaks of other severities wait for the desk to look at its screen anyway.
