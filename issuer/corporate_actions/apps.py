@@ -8,3 +8,4 @@ class CorporateActionsConfig(AppConfig):
 
     name = "issuer.corporate_actions"
     label = "corporate_actions"
+    verbose_name = "Corporate actions"

@@ -57,7 +57,8 @@ def _after(account: Account, factor: Fraction) -> Decimal:
         text = quantities.to_text(account.balance)
         raise SplitInexact(
             f"{account} holds {text}, which {factor.numerator}:{factor.denominator} does not "
-            f"multiply to the last of {quantities.SCALE} decimal places.",
+            f"multiply to the last of {quantities.SCALE} decimal places. A custodian pays cash in "
+            "lieu of a fraction: have it made up or paid out, so that the balance divides.",
             account=account.code,
             balance=text,
         )

@@ -72,12 +72,14 @@ def require_hold_still_covered(
     Raises:
         ShareHoldMissing: if no shares are held for the request.
         GateClosed: if one of the gates `scopes` is shut.
+        SharesCountedOtherwise: if a split of the token is effective and not booked.
         CoverUnknown: if a source of the token's cover is missing, stale or in disagreement.
         SharesNotFree: if the shares of all holds together are not there any more.
     """
     require_transaction()
     hold = _lock(request_id)
     gate.require_open(scopes=scopes)
+    instruments.require_counted_as_booked(hold.token, at=at)
     free = _free(hold.token, at=at) + hold.quantity
     if hold.quantity > free:
         raise _not_free(hold.token, free=free, needed=hold.quantity)

@@ -117,9 +117,14 @@ def lagging(deployment: Deployment, *, at: datetime) -> SupplySnapshot:
     return chain_rows.snapshot(deployment, taken_at=at)
 
 
-def ahead(deployment: Deployment, *, at: datetime) -> SupplySnapshot:
-    """Return a snapshot at `at` that has four shares per token."""
-    return chain_rows.snapshot(deployment, ui_multiplier_base_units=4 * 10**18, taken_at=at)
+def ahead(deployment: Deployment, *, tokens: int = 0, at: datetime) -> SupplySnapshot:
+    """Return a snapshot at `at` of `tokens` whole tokens, at four shares each."""
+    return chain_rows.snapshot(
+        deployment,
+        total_supply_base_units=tokens * chain_rows.ONE,
+        ui_multiplier_base_units=4 * chain_rows.ONE,
+        taken_at=at,
+    )
 
 
 def stated(account: CustodyAccount, settled: Decimal, *, at: datetime) -> Statement:

@@ -93,7 +93,8 @@ def book(stock_split_id: UUID, *, actor: Actor, at: datetime) -> StockSplit:
     """Multiply what the books say of the token's shares, once the split is effective.
 
     One posting pairs what there is with whose it is; shares on their way, and those held for
-    requests, are multiplied with it, or nothing is.
+    requests, are multiplied with it, or nothing is. Then what statements of the new shares have
+    shown already is settled.
 
     Raises:
         StockSplitMissing: if there is no such split.
@@ -118,6 +119,7 @@ def book(stock_split_id: UUID, *, actor: Actor, at: datetime) -> StockSplit:
     if lines:
         ledger.post(f"split/{split.pk}", lines, effective_at=split.effective_at, actor=actor, at=at)
     instruments.record_split_booked(split.pk, actor=actor, at=at)
+    custody.settle_after_split(token, actor=actor, at=at)
     return take(SplitStep.BOOK, stock_split, actor=actor, at=at, trouble="")
 
 
