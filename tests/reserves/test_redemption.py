@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -14,6 +15,7 @@ from issuer.chain.models import TransactionIntent
 from issuer.chain.states import IntentKind, IntentState
 from issuer.custody import selectors as custody_selectors
 from issuer.custody import services as custody_services
+from issuer.custody.errors import AccountSharesNotFree
 from issuer.custody.models import CustodyAccount, SettlementInstruction
 from issuer.custody.states import InstructionState
 from issuer.foundation import actors
@@ -170,14 +172,16 @@ class TestARedemptionOfAHundred:
         assert world.figures(at=at).deployments[0].excluded == ()
         assert figures_of(world.cover(at=at)) == amounts(600, 0, 602, 2)
 
-    def test_leaves_an_account_that_is_too_young_for_a_statement(
+    def test_does_not_leave_an_account_that_is_too_young_for_a_statement(
         self, world: World, at: datetime
     ) -> None:
         young = custody.account(token_=world.token, opened_at=at)
         world.book(world.burn(0, Decimal(100), at=at), Decimal(100), at=at)
-        World(world.token, world.deployments, young, []).instruct(Decimal(100), at=at)
 
-        assert world.cover(at=at).held == 502
+        with pytest.raises(AccountSharesNotFree), transaction.atomic():
+            World(world.token, world.deployments, young, []).instruct(Decimal(100), at=at)
+
+        assert figures_of(world.cover(at=at)) == amounts(500, 100, 602, 2)
 
     def test_takes_what_the_custodian_says_if_that_is_more(
         self, world: World, at: datetime
