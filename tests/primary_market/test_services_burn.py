@@ -28,7 +28,7 @@ from issuer.primary_market.states import RedemptionState
 from issuer.reserves import selectors as reserves
 from issuer.reserves.cover import CoverStatus
 from issuer.reserves.errors import SharesNotFree
-from tests.make import chain, gate, redemptions
+from tests.make import chain, custody, gate, redemptions
 from tests.make.primary_market import AT, Market
 from tests.make.redemptions import redemption
 from tests.primary_market.test_services_issuance import split, subject_of
@@ -302,13 +302,79 @@ class TestDelivery:
     def test_stays_open_while_it_is_late(self, market: Market, system: Actor) -> None:
         request = redemption(market, state=_S.DELIVERING)
         assert request.instruction is not None
-        custody_services.fail_instruction(request.instruction.pk, actor=system, at=AT)
+        custody_services.fail_instruction(
+            request.instruction.pk, reason="It did not come.", actor=system, at=AT
+        )
         request.refresh_from_db()
 
         [needed] = selectors.redemption_requirements(request, at=AT)
 
         assert (needed.code, needed.awaiting_action_from) == ("late-delivery", "custodian")
         assert selectors.redemption_axes_of(request).custody == "failed"
+
+    def test_that_failed_is_instructed_again_and_completed(
+        self, market: Market, staff: Actor, system: Actor
+    ) -> None:
+        request = redemption(market, state=_S.DELIVERING)
+        delivery = request.instruction
+        assert delivery is not None
+        late = AT + timedelta(days=4)
+        custody.statement(
+            market.account.custodian, [custody.line(market.account, Decimal(600))], at=late
+        )
+        [failed] = custody_services.fail_overdue(actor=system, at=late)
+        assert (failed.pk, failed.state) == (delivery.pk, InstructionState.FAILED)
+
+        custody_services.reinstruct(
+            delivery.pk,
+            trade_date=late.date(),
+            settlement_date=late.date() + timedelta(days=1),
+            counterparty="Another broker",
+            actor=staff,
+            at=late,
+        )
+        with pytest.raises(errors.SharesNotDelivered):
+            services.complete_redemption(request.pk, actor=system, at=late)
+        later = late + timedelta(days=1)
+        custody.statement(
+            market.account.custodian, [custody.line(market.account, Decimal(500))], at=later
+        )
+        services.complete_redemption(request.pk, actor=system, at=later)
+
+        self.assert_completed(request, market)
+
+    def test_that_failed_and_was_canceled_is_delivered_by_another_and_completed(
+        self, market: Market, staff: Actor, system: Actor
+    ) -> None:
+        request = redemption(market, state=_S.DELIVERING)
+        assert request.instruction is not None
+        custody_services.fail_instruction(
+            request.instruction.pk, reason="Not matched.", actor=system, at=AT
+        )
+        custody_services.cancel_instruction(request.instruction.pk, actor=staff, at=AT)
+        assert books.balance(chart.shares_burned_not_delivered(market.token)) == 100
+        services.record_cancelled_delivery(request.pk, actor=system, at=AT)
+        services.unfreeze_redemption(request.pk, reason="Right party.", actor=staff, at=AT)
+        services.instruct_delivery(request.pk, actor=system, at=AT)
+        request.refresh_from_db()
+
+        services.complete_redemption(request.pk, actor=system, at=redemptions.deliver(request))
+
+        self.assert_completed(request, market)
+
+    def assert_completed(self, request: RedemptionRequest, market: Market) -> None:
+        request.refresh_from_db()
+        assert request.state == _S.COMPLETED
+        token = market.token
+        expected = {
+            chart.shares_settled(token, market.account.reference): 500,
+            chart.shares_pending_delivery(token, market.account.reference): 0,
+            chart.shares_burned_not_delivered(token): 0,
+            chart.shares_owed_on_tokens(token): 500,
+            chart.tokens_outstanding(token): 500,
+        }
+        assert {code: books.balance(code) for code in expected} == expected
+        assert set(books.trial_balance().values()) == {0}
 
     def test_that_was_cancelled_is_looked_at_and_instructed_again(
         self, market: Market, staff: Actor, system: Actor
