@@ -12,12 +12,14 @@ from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
 from issuer.attestation import selectors, services, tasks
-from issuer.attestation.errors import EventTakesPeople, SigningKeyUnusable
+from issuer.attestation.errors import SigningKeyUnknown, SigningKeyUnusable, StatementInconsistent
 from issuer.attestation.models import Attestation, Exhibit, StatementKey
 from issuer.attestation.package import verify_offline
+from issuer.attestation.signers import StatementSigner
 from issuer.attestation.states import AttestationState
 from issuer.events.models import Event
-from issuer.foundation import actors
+from issuer.foundation import actors, clock
+from issuer.instruments.models import Deployment
 from issuer.parties.models import Program
 from tests.make import attestation as make
 from tests.make import chain, reconciliation
@@ -77,6 +79,60 @@ class TestPublishAttestation:
         assert reviewed.state == AttestationState.REVIEWED
         assert not Exhibit.objects.exists()
 
+    def test_tells_staff_of_a_key_that_stays_unusable(
+        self, reviewed: Attestation, settings: Settings
+    ) -> None:
+        settings.ATTESTATION_KEY = "none"
+        last_try = {"kwargs": {"attestation_id": str(reviewed.pk)}, "retries": 4}
+
+        for _ in range(2):
+            tasks.publish_attestation.apply(**last_try)
+
+        reviewed.refresh_from_db()
+        assert reviewed.publishing_failure == "ATTESTATION_KEY must be 32 bytes in hex."
+        assert Event.objects.filter(type="attestation.publishing_failed").count() == 1
+
+    def test_tells_staff_at_once_of_what_no_other_try_mends(
+        self, reviewed: Attestation, settings: Settings
+    ) -> None:
+        settings.ATTESTATION_KEY = "33" * 32
+
+        for _ in range(2):
+            with pytest.raises(SigningKeyUnknown):
+                tasks.publish_attestation(attestation_id=str(reviewed.pk))
+
+        reviewed.refresh_from_db()
+        assert reviewed.state == AttestationState.REVIEWED
+        assert reviewed.publishing_failure.startswith("Register the key ")
+        assert Event.objects.filter(type="attestation.publishing_failed").count() == 1
+
+    def test_declines_what_is_too_good_by_now(self, reviewed: Attestation, at: datetime) -> None:
+        overtake(reviewed, at=at + timedelta(minutes=1))
+
+        tasks.publish_attestation(attestation_id=str(reviewed.pk))
+
+        reviewed.refresh_from_db()
+        assert reviewed.state == AttestationState.DECLINED
+        assert not Exhibit.objects.exists()
+
+    def test_leaves_what_got_worse_while_it_was_rendered_to_the_next_round(
+        self, reviewed: Attestation, at: datetime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rendered = services.assemble
+
+        def meanwhile(attestation: Attestation, *, signer: StatementSigner) -> dict[str, bytes]:
+            overtake(attestation, at=at + timedelta(minutes=1))
+            return rendered(attestation, signer=signer)
+
+        monkeypatch.setattr(services, "assemble", meanwhile)
+
+        tasks.publish_attestation(attestation_id=str(reviewed.pk))
+
+        reviewed.refresh_from_db()
+        assert reviewed.state == AttestationState.REVIEWED
+        assert reviewed.publishing_failed_at is None
+        assert not Exhibit.objects.exists()
+
     def test_makes_a_package_that_the_command_verifies(
         self, reviewed: Attestation, tmp_path: Path
     ) -> None:
@@ -100,6 +156,13 @@ class TestPublishAttestation:
 
         assert done.returncode == 0, done.stdout + done.stderr
         assert "VERIFIED" in done.stdout
+
+
+def overtake(attestation: Attestation, *, at: datetime) -> None:
+    """Let the chain show 605 tokens for 602 shares, and reconcile."""
+    deployment = Deployment.objects.get(token__program=attestation.program)
+    chain.snapshot(deployment, total_supply_base_units=605 * 10**18, taken_at=at)
+    reconciliation.run(attestation.program, at=at)
 
 
 class Told:
@@ -127,6 +190,20 @@ class TestPublishReviewed:
 
         assert told.ids == sorted([str(reviewed.pk), str(other.pk)])
 
+    def test_tells_staff_of_one_that_waits_too_long(
+        self, at: datetime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tasks, "publish_attestation", Told())
+        now = clock.now()
+        late = make.reviewed(make.world(at=now), at=now - timedelta(minutes=11))
+        make.reviewed(make.world(at=now), at=now - timedelta(minutes=9))
+
+        tasks.publish_reviewed()
+
+        told = Event.objects.get(type="attestation.publishing_failed")
+        assert told.subject_id == late.pk
+        assert told.data["reason"].startswith("It has waited to be published since ")
+
 
 class TestAttestEvents:
     def test_begins_to_publish_what_got_worse(
@@ -145,18 +222,28 @@ class TestAttestEvents:
         event = Attestation.objects.get(kind="EVENT")
         assert told.ids == [str(event.pk)]
 
-    def test_leaves_to_people_what_takes_people(
+    def test_tells_staff_once_of_what_cannot_be_stated(
         self, at: datetime, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(_program: Program, **_rest: object) -> None:
-            raise EventTakesPeople("TOKx would be better.", tokens="TOKx")
+            raise StatementInconsistent("TOKx C8: expected 3, found 2.", failures="1")
 
         monkeypatch.setattr(services, "attest_event", refuse)
-        make.world(at=at)
+        world = make.world(at=at)
+        stated = make.published(world, at=at)
 
         tasks.attest_events()
+        tasks.attest_events()
 
-        assert not Attestation.objects.exists()
+        event = Event.objects.get(type="attestation.withheld")
+        assert event.subject_id == world.program.pk
+        assert event.data == {
+            "program": world.program.code,
+            "after": str(stated.sequence),
+            "code": "attestation-inconsistent",
+            "reason": "TOKx C8: expected 3, found 2.",
+        }
+        assert Attestation.objects.count() == 1
 
 
 class TestRegisterStatementKey:
