@@ -66,8 +66,6 @@ AREAS: Final = (
         (
             ("Contract acts", "chain.contractact"),
             ("Transactions", "chain.transactionintent"),
-            ("Contract acts", "chain.contractact"),
-            ("Signers", "chain.signeraccount"),
             ("Supply", "chain.supplysnapshot"),
             ("Mints & burns", "chain.chainevent"),
             ("Incoming", "chain.incomingtransfer"),

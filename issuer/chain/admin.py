@@ -1,9 +1,10 @@
 """What chains said and what we said to them, as staff see it."""
 
-from typing import Final
+from typing import Any, Final
 
 from django.apps import apps
 from django.contrib import admin
+from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
@@ -27,7 +28,10 @@ from issuer.chain.models import (
 from issuer.chain.payload import act_payload
 from issuer.chain.states import ActState
 from issuer.foundation.admin import ReadOnlyAdmin
+from issuer.foundation.templatetags.screens import pill
+from issuer.people.actors import names_of
 from issuer.people.acts import Act, ActsAdmin, ReasonForm, SeenForm
+from issuer.people.histories import HistoryInline
 
 PROPOSE: Final = "chain.propose_contractact"
 CONFIRM: Final = "chain.confirm_contractact"
@@ -97,11 +101,12 @@ class TransactionAttemptInline(ReadOnlyAdmin, TabularInline):
     extra = 0
 
 
-class IntentTransitionInline(ReadOnlyAdmin, TabularInline):
+class IntentTransitionInline(HistoryInline, TabularInline):
     """The history of a transaction, under it."""
 
     model = IntentTransition
-    extra = 0
+    fields = (*HistoryInline.fields, "block_number", "block_hash")
+    readonly_fields = fields
 
 
 @admin.register(TransactionIntent)
@@ -208,13 +213,17 @@ class ContractCallInline(ReadOnlyAdmin, TabularInline):
     extra = 0
 
 
-class ContractActTransitionInline(ReadOnlyAdmin, TabularInline):
+class ContractActTransitionInline(HistoryInline, TabularInline):
     """The history of an act."""
 
     model = ContractActTransition
-    fields = ("occurred_at", "step", "origin", "destination", "actor")
-    readonly_fields = fields
-    extra = 0
+
+
+#: What one kind of act or another needs, as the page shows it.
+_SAID: Final = (
+    *("account", "role", "base_units", "remedied_event", "multiplier", "effective_at"),
+    *("reason", "stopped_reason"),
+)
 
 
 @admin.register(ContractAct)
@@ -227,7 +236,7 @@ class ContractActAdmin(ActsAdmin, ModelAdmin):
     search_fields = ("account", "calls__intent__attempts__transaction_hash")
     date_hierarchy = "proposed_at"
     ordering = ("-proposed_at", "-id")
-    readonly_fields = ("state", "decided_with")
+    readonly_fields = ("status", "decided_with", "proposer")
     show_full_result_count = False
     inlines = (ContractCallInline, ContractActTransitionInline)
     opening = Act(
@@ -239,6 +248,19 @@ class ContractActAdmin(ActsAdmin, ModelAdmin):
         form=forms.ProposeActForm,
     )
     acts = ACTS
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Return what the act says; each kind leaves out what it does not need."""
+        said = [name for name in _SAID if obj is None or getattr(obj, name) not in {"", None}]
+        return ["kind", "network", *said, "status", "decided_with", "proposer", "proposed_at"]
+
+    @admin.display(description="State")
+    def status(self, act: ContractAct) -> SafeString:
+        return pill(act.state, act.get_state_display())
+
+    @admin.display(description="Proposed by")
+    def proposer(self, act: ContractAct) -> str:
+        return names_of([act.proposed_by])[act.proposed_by]
 
     @admin.display(description="Decided on with")
     def decided_with(self, act: ContractAct) -> SafeString:

@@ -13,7 +13,9 @@ from issuer.corporate_actions.payload import CANCEL_SPLIT, CONFIRM_SPLIT
 from issuer.corporate_actions.states import AGREED_STATES, SplitState
 from issuer.foundation.admin import ReadOnlyAdmin
 from issuer.foundation.templatetags import screens
+from issuer.people.actors import names_of
 from issuer.people.acts import Act, ActsAdmin, ReasonForm, SeenForm
+from issuer.people.histories import HistoryInline
 
 ANNOUNCE: Final = "corporate_actions.announce_stocksplit"
 CONFIRM: Final = "corporate_actions.confirm_stocksplit"
@@ -131,13 +133,10 @@ class StockSplitActInline(ReadOnlyAdmin, TabularInline):
         return screens.pill(told.act.state, told.act.get_state_display())
 
 
-class StockSplitTransitionInline(ReadOnlyAdmin, TabularInline):
+class StockSplitTransitionInline(HistoryInline, TabularInline):
     """The history of a split."""
 
     model = StockSplitTransition
-    fields = ("occurred_at", "step", "origin", "destination", "actor")
-    readonly_fields = fields
-    extra = 0
     ordering = ("id",)
 
 
@@ -154,9 +153,9 @@ class StockSplitAdmin(ActsAdmin, ModelAdmin):
     show_full_result_count = False
     fields = (
         *("token", "shares", "effective_at", "window_seconds", "source", "status", "trouble"),
-        *("announced_by", "announced_at"),
+        *("announced", "announced_at"),
     )
-    readonly_fields = ("shares", "status")
+    readonly_fields = ("shares", "status", "announced")
     inlines = (StockSplitActInline, StockSplitTransitionInline)
     opening = Act(
         name="announce",
@@ -171,6 +170,10 @@ class StockSplitAdmin(ActsAdmin, ModelAdmin):
     @admin.display(description="Shares after and before")
     def shares(self, stock_split: StockSplit) -> str:
         return stock_split.ratio
+
+    @admin.display(description="Announced by")
+    def announced(self, stock_split: StockSplit) -> str:
+        return names_of([stock_split.announced_by])[stock_split.announced_by]
 
     @admin.display(description="State", ordering="state")
     def status(self, stock_split: StockSplit) -> SafeString:

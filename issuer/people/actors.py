@@ -28,4 +28,5 @@ def _name(kind: str, name: str, persons: dict[str, str]) -> str:
         case ActorKind.PARTNER.value:
             return f"Partner, API key {name}"
         case _:
-            return f"System, {name.replace('_', ' ')}" if name else "System"
+            task = name.rpartition(".")[2]  # the room that it is of tells an officer nothing
+            return f"System, {task.replace('_', ' ')}" if task else "System"
