@@ -11,6 +11,8 @@ from issuer.chain.readers import FeeQuote
 from issuer.chain.services import Prepared
 from issuer.chain.states import IntentKind, IntentState
 from issuer.custody import services as custody_services
+from issuer.custody.errors import AccountSharesNotFree
+from issuer.custody.selectors import current_statement
 from issuer.custody.states import InstructionState
 from issuer.foundation.actors import Actor
 from issuer.foundation.errors import DomainError, IllegalTransition
@@ -242,6 +244,19 @@ class TestCompleteBurn:
             services.complete_burn(request.pk, actor=system, at=AT)
 
         assert books.balance(chart.tokens_outstanding(market.token)) == 500
+
+
+class TestTheAccountThatSharesLeaveFrom:
+    def test_must_have_them_before_the_tokens_are_burned(self, market: Market) -> None:
+        approved = redemption(market, state=_S.APPROVED)
+        elsewhere = custody.account(token_=market.token)
+        custody.settled_shares(elsewhere, Decimal(540), at=AT)
+        lines = [custody.line(market.account, Decimal(600), lent=Decimal(501))]
+        current = current_statement(market.account.custodian)
+        assert current is not None
+        custody.statement(market.account.custodian, lines, at=AT, supersedes=current.reference)
+
+        assert_not_signed(approved, AccountSharesNotFree)
 
 
 class TestDelivery:

@@ -1,13 +1,15 @@
 """Questions about redemption requests."""
 
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 
 from issuer.chain import selectors as chain
 from issuer.chain.models import IncomingTransfer, TransactionIntent
 from issuer.chain.states import FAILED_STATES, IntentState
+from issuer.custody.models import CustodyAccount
 from issuer.custody.states import InstructionState
 from issuer.parties.models import AuthorizedParticipant
 from issuer.primary_market import axes, errors
@@ -90,6 +92,19 @@ def undelivered(token_ids: list[UUID]) -> QuerySet[RedemptionRequest]:
         .select_related("burn_intent__event", "deployment__network")
         .order_by("id")
     )
+
+
+def promised_from(account: CustodyAccount) -> Decimal:
+    """Return the shares of `account` that tokens are burned for, and that nobody is told to send.
+
+    Those of a burn that is signed are among them.
+    """
+    unsent = RedemptionRequest.objects.filter(
+        Q(state__in=[_S.BURNING, _S.BURNED]) | Q(state=_S.FROZEN, burn_intent__isnull=False),
+        account=account,
+    )
+    promised: Decimal | None = unsent.aggregate(shares=Sum("shares"))["shares"]
+    return promised or Decimal(0)
 
 
 def redemptions_expiring(at: datetime) -> list[RedemptionRequest]:

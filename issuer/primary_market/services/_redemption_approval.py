@@ -13,10 +13,9 @@ from issuer.foundation.actors import Actor
 from issuer.primary_market import checks, errors
 from issuer.primary_market.models import RedemptionRequest
 from issuer.primary_market.payload import APPROVE_REDEMPTION, redemption_payload
+from issuer.primary_market.services._redemption_shares import require_redeemable
 from issuer.primary_market.services._redemption_steps import lock, take
 from issuer.primary_market.states import RedemptionState, RedemptionStep
-from issuer.reserves import selectors as reserves_of
-from issuer.reserves import services as reserves
 
 
 @transaction.atomic
@@ -64,6 +63,7 @@ def confirm_redemption(
         MultiplierChanged: if the terms of the request no longer stand.
         GateClosed: if one of its gates is halted.
         CoverUnknown, SharesNotFree: if its shares are not there, or not known to be.
+        AccountSharesNotFree: if they are not in the account that they are to leave from.
     """
     request = lock(request_id)
     RedemptionStep.APPROVE.value.check(RedemptionState(request.state))
@@ -78,12 +78,7 @@ def confirm_redemption(
     checks.require_entitled(request, at=at)
     checks.require_same_multiplier(request, at=at)
     checks.require_all_received(request)
-    reserves.require_redeemable(
-        token_id=request.token_id,
-        shares=request.shares,
-        scopes=reserves_of.scopes_of(request.token, request.deployment.network),
-        at=at,
-    )
+    require_redeemable(request, at=at)
     return take(RedemptionStep.APPROVE, request, actor=actor, at=at)
 
 

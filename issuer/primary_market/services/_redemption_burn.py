@@ -24,6 +24,7 @@ from issuer.ledger.services import Line
 from issuer.primary_market import checks, errors
 from issuer.primary_market.calls import burn_of
 from issuer.primary_market.models import RedemptionRequest
+from issuer.primary_market.services._redemption_shares import require_redeemable
 from issuer.primary_market.services._redemption_steps import lock, take
 from issuer.primary_market.states import RedemptionState, RedemptionStep
 from issuer.reserves import selectors as reserves_of
@@ -46,6 +47,7 @@ def sign_burn(
         TokensNotReceived: if not all its tokens are here.
         GateClosed: if one of its gates is halted.
         CoverUnknown, SharesNotFree: if its shares are not there any more, or not known to be.
+        AccountSharesNotFree: if they are not in the account that they are to leave from.
         FeesTooHigh, SignerMismatch, SignerRetired, TransactionAlreadyIntended: as
             `chain.services.sign`.
     """
@@ -55,9 +57,7 @@ def sign_burn(
     checks.require_same_multiplier(request, at=at)
     checks.require_all_received(request)
     scopes = reserves_of.scopes_of(request.token, request.deployment.network)
-    reserves.require_redeemable(
-        token_id=request.token_id, shares=request.shares, scopes=scopes, at=at
-    )
+    require_redeemable(request, at=at)
     intent = chain.sign(
         deployment=request.deployment,
         call=burn_of(request),
