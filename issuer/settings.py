@@ -315,6 +315,7 @@ SIGNER_KEYS: dict[str, dict[str, list[str]]] = env.mapping("SIGNER_KEYS")
 TRANSACTION_GUARDS = {
     "MINT": "issuer.primary_market.guards.require_wanted",
     "BURN": "issuer.primary_market.guards.require_wanted",
+    "RETURN": "issuer.primary_market.guards.require_wanted",
 }
 if SANDBOX:  # the demo world's own chains, and keys that guard nothing
     from issuer.sandbox import keys

@@ -2,27 +2,38 @@
 
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from issuer.chain.models import TransactionIntent
 from issuer.chain.states import IntentKind
 from issuer.primary_market import checks
-from issuer.primary_market.models import IssuanceRequest, RedemptionRequest
+from issuer.primary_market.models import DepositReturn, IssuanceRequest, RedemptionRequest
 
 
 def require_wanted(intent: TransactionIntent, at: datetime) -> None:
-    """Refuse to send the mint or the burn of a party that may not be dealt with any more.
+    """Refuse to send what is signed for a party that may not be dealt with any more.
 
-    Time may pass between a signature and a node that answers; so both are asked again. One that
-    no request knows is none of ours: `sign_mint` and `sign_burn` commit both together.
+    Time may pass between a signature and a node that answers; so what was asked for it is asked
+    again. What nothing of ours names is none of ours: it is signed and named in one transaction.
 
     Raises:
-        KycNotCleared, WalletNotBound: if so.
+        KycNotCleared, WalletNotBound: if that is the party of a mint or a burn.
+        ReturnUnlawful: if it is the sender to whom tokens go back.
     """
-    request: checks.AnyRequest | None
-    if intent.kind == IntentKind.MINT:
-        issuances = IssuanceRequest.objects.filter(mint_intent=intent)
-        request = issuances.select_related("participant__entity", "wallet").first()
-    else:
-        redemptions = RedemptionRequest.objects.filter(burn_intent=intent)
-        request = redemptions.select_related("participant__entity", "wallet").first()
-    if request is not None:
+    match intent.kind:
+        case IntentKind.MINT:
+            _require_entitled(IssuanceRequest.objects.filter(mint_intent=intent), at)
+        case IntentKind.BURN:
+            _require_entitled(RedemptionRequest.objects.filter(burn_intent=intent), at)
+        case IntentKind.RETURN:
+            for found in DepositReturn.objects.filter(intent=intent).select_related(
+                "deposit__transfer__deployment__network"
+            ):
+                checks.require_lawful_return(found.deposit)
+
+
+def _require_entitled(
+    requests: QuerySet[IssuanceRequest] | QuerySet[RedemptionRequest], at: datetime
+) -> None:
+    for request in requests.select_related("participant__entity", "wallet"):
         checks.require_entitled(request, at=at)

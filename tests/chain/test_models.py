@@ -297,6 +297,10 @@ class TestTransactionIntent:
                 "transaction_intent_needs_the_gate_of_its_kind",
                 {"nonce": 9, "request_id": uuid7(), "kind": "SEIZE"},
             ),
+            (
+                "transaction_intent_needs_the_gate_of_its_kind",
+                {"nonce": 9, "request_id": uuid7(), "kind": "RETURN", "gate_needed": ""},
+            ),
         ],
     )
     def test_refuses_beside_another(self, constraint: str, columns: dict[str, Any]) -> None:
@@ -327,7 +331,7 @@ class TestTransactionIntent:
     @pytest.mark.parametrize(
         "columns",
         [
-            {"kind": "RETURN", "gate_needed": ""},
+            {"kind": "SEIZE", "gate_needed": ""},
             {"account": "0x00000000000000000000000000000000DeaDBeef"},
             {"calldata": b"\x01"},
             {"base_units": 7},

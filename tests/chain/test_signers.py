@@ -200,5 +200,6 @@ class TestSigning:
 
         intent = TransactionIntent.objects.get()
         assert (intent.kind, intent.signer_account) == (kind, account)
-        gates = {IntentKind.MINT: ("OPEN", 3), IntentKind.BURN: ("REDEEM_ONLY", 3)}
+        gates = {IntentKind.MINT: ("OPEN", 3)}
+        gates |= dict.fromkeys((IntentKind.BURN, IntentKind.RETURN), ("REDEEM_ONLY", 3))
         assert (intent.gate_needed, len(intent.gate_scopes)) == gates.get(kind, ("", 0))

@@ -10,6 +10,7 @@ import pytest
 from django.db import transaction
 
 from issuer.audit.models import AuditEvent
+from issuer.chain.services import broadcast
 from issuer.chain.states import IntentState
 from issuer.events.models import Event
 from issuer.foundation.actors import Actor
@@ -25,6 +26,7 @@ from issuer.primary_market.states import (
     RedemptionState,
     ReturnState,
 )
+from tests.fakes.chain import FakeChain
 from tests.make import chain, gate, people, primary_market, redemptions
 from tests.make.primary_market import AT, PARTNER, Market
 from tests.make.redemptions import deposit, redemption
@@ -352,3 +354,33 @@ class TestButtons:
         for view in views:
             assert [one.code for one in view.not_to_propose] == ["reserve-gate-closed"]
             assert "reserve-gate-closed" in [one.code for one in view.not_to_confirm]
+
+
+class TestWhatIsSigned:
+    """A halt after the signature: what is not sent yet is not sent any more."""
+
+    @pytest.mark.parametrize("kind", list(ScopeKind))
+    def test_goes_back_under_no_halt(self, kind: ScopeKind) -> None:
+        market = redemptions.market()
+        node = FakeChain()
+        back = redemptions.a_return(deposit(market, Decimal(7)), state=_T.SIGNED)
+        gate.hold(kind, subject_of(kind, market))
+        assert back.intent is not None
+
+        with pytest.raises(GateClosed):
+            broadcast(back.intent.pk, sender=node, actor=redemptions.SYSTEM, at=AT)
+
+        back.intent.refresh_from_db()
+        assert back.intent.state == IntentState.SIGNED
+        assert node.received == []
+
+    def test_goes_back_while_only_redemption_is_open(self) -> None:
+        market = redemptions.market()
+        node = FakeChain()
+        back = redemptions.a_return(deposit(market, Decimal(7)), state=_T.SIGNED)
+        gate.hold(ScopeKind.TOKEN, market.token.pk, effect=GateState.REDEEM_ONLY)
+        assert back.intent is not None
+
+        broadcast(back.intent.pk, sender=node, actor=redemptions.SYSTEM, at=AT)
+
+        assert len(node.received) == 1

@@ -29,6 +29,12 @@ pytestmark = pytest.mark.django_db
 _S = IssuanceState
 
 
+@pytest.fixture(autouse=True)
+def at_once(settings: Settings) -> None:
+    """Every task that is asked for is carried out there and then, each on its own."""
+    settings.CELERY_TASK_ALWAYS_EAGER = True
+
+
 @pytest.fixture
 def market() -> Market:
     """A market as of now, for tasks ask the clock."""
@@ -40,7 +46,6 @@ def node(market: Market, settings: Settings, monkeypatch: pytest.MonkeyPatch) ->
     """The network of the market, in memory."""
     node = FakeChain()
     node.deploy(market.deployment.address)
-    settings.CELERY_TASK_ALWAYS_EAGER = True
     settings.NETWORKS = {market.deployment.network.caip2: {"rpc_urls": ["http://127.0.0.1:1"]}}
     settings.SIGNER_KEYS = {market.deployment.network.caip2: SIGNER_KEYS}
     signer_account(market.deployment.network)

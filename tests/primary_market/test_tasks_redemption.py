@@ -7,6 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from issuer.chain import registry
+from issuer.chain import tasks as chain_tasks
 from issuer.chain.models import TransactionIntent
 from issuer.chain.states import EventKind, IntentState
 from issuer.custody import services as custody
@@ -22,7 +23,7 @@ from issuer.primary_market.states import (
     ReturnState,
 )
 from tests.fakes.chain import FakeChain
-from tests.make import chain, gate, redemptions
+from tests.make import chain, gate, primary_market, redemptions
 from tests.make.chain import ONE, SIGNER_KEYS
 from tests.make.primary_market import Market
 from tests.make.redemptions import BURNER, transfer
@@ -201,6 +202,43 @@ class TestAdvanceRedemptions:
 
         assert state_of(request) == _S.APPROVED
         assert not TransactionIntent.objects.filter(kind="BURN").exists()
+
+
+class TestABlockThatIsNoMore:
+    def test_brings_nothing_until_its_tokens_come_again_in_one_that_is_final(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        node = FakeChain()
+        contract = node.deploy()
+        market = primary_market.market(address=contract, at=clock.now())
+        redemptions.redeemable(market.deployment)
+        caip2 = market.deployment.network.caip2
+        settings.NETWORKS = {caip2: {"rpc_urls": ["http://127.0.0.1:1"]}}
+        settings.SIGNER_KEYS = {caip2: SIGNER_KEYS}
+        monkeypatch.setattr(registry, "_chain", lambda *_: node)
+        request = redemption(market, _S.AWAITING_TOKENS)
+        node.finalize()
+
+        node.transfer(contract, market.wallet.address, BURNER.address, 100 * ONE)
+        node.mine()
+        self.beat()
+        assert not Deposit.objects.exists()
+
+        node.reorganize(1, losing=True)
+        node.finalize()
+        self.beat()
+        assert not Deposit.objects.exists()
+        assert state_of(request) == _S.AWAITING_TOKENS
+
+        node.transfer(contract, market.wallet.address, BURNER.address, 100 * ONE)
+        node.mine()
+        node.finalize()
+        self.beat()
+        assert state_of(request) == _S.RECEIVED
+
+    def beat(self) -> None:
+        chain_tasks.scan_networks()
+        tasks.advance_redemptions()
 
 
 class TestASurprise:

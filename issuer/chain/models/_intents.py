@@ -149,8 +149,12 @@ class TransactionIntent(models.Model):
             models.CheckConstraint(
                 name="transaction_intent_needs_the_gate_of_its_kind",
                 condition=Q(kind=IntentKind.MINT, gate_needed=GateState.OPEN)
-                | Q(kind=IntentKind.BURN, gate_needed=GateState.REDEEM_ONLY)
-                | ~Q(kind__in=[IntentKind.MINT, IntentKind.BURN]) & Q(gate_needed=""),
+                | Q(
+                    kind__in=[IntentKind.BURN, IntentKind.RETURN],
+                    gate_needed=GateState.REDEEM_ONLY,
+                )
+                | ~Q(kind__in=[IntentKind.BURN, IntentKind.MINT, IntentKind.RETURN])
+                & Q(gate_needed=""),
             ),
             models.CheckConstraint(
                 name="transaction_intent_final_iff_event",

@@ -44,10 +44,11 @@ from issuer.instruments.models import Deployment
 #: Refuses an intent that whoever asked for it no longer wants at a time.
 Guard: TypeAlias = Callable[[TransactionIntent, datetime], None]
 
-#: The tightest gates at which what changes the supply by request may be sent.
+#: The tightest gates at which what moves tokens by request, or back to a sender, may be sent.
 GATES_NEEDED: Final = {
     IntentKind.MINT: GateState.OPEN,
     IntentKind.BURN: GateState.REDEEM_ONLY,
+    IntentKind.RETURN: GateState.REDEEM_ONLY,
 }
 
 REASON_LENGTH: Final = 500

@@ -35,6 +35,7 @@ from issuer.primary_market.states import (
     ReturnState,
     ReturnStep,
 )
+from issuer.reserves import selectors as reserves
 
 
 @transaction.atomic
@@ -147,17 +148,19 @@ def sign_return(
     """
     found = _lock(return_id)
     ReturnStep.SIGN.value.check(ReturnState(found.state))
+    deployment = found.deposit.transfer.deployment
     checks.require_lawful_return(found.deposit)
-    checks.require_not_halted(found.deposit.transfer.deployment)
+    checks.require_not_halted(deployment)
     if signer.address != found.deposit.transfer.recipient:
         detail = f"{found.deposit} lies at {found.deposit.transfer.recipient}."
         raise SignerMismatch(detail)
     intent = chain.sign(
-        deployment=found.deposit.transfer.deployment,
+        deployment=deployment,
         call=return_of(found),
         request_id=found.pk,
         signer=signer,
         prepared=prepared,
+        gate_scopes=reserves.scopes_of(deployment.token, deployment.network),
         actor=actor,
         at=at,
     )
