@@ -54,6 +54,8 @@ class TestLiveIntents:
             intents[IntentState.SIGNED],
             intents[IntentState.BROADCAST],
             intents[IntentState.MINED],
+            intents[IntentState.CANCELLING],
+            intents[IntentState.CANCEL_SENT],
         ]
 
 

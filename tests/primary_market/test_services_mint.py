@@ -228,6 +228,7 @@ class TestCopiedRequestId:
 
         primary_market.sign(request)
 
+        request.refresh_from_db()
         assert request.mint_intent is not None
         assert (request.mint_intent.request_id, request.mint_intent.request_serial) == (
             request.pk,
