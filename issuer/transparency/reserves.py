@@ -115,6 +115,15 @@ class PublicReserves:
         return tuple(reserves for reserves in self.tokens if reserves.alarming)
 
     @property
+    def shut(self) -> tuple[tuple[Hold, str], ...]:
+        """The holds in force, each once, with the tokens that it concerns."""
+        concerned: dict[Hold, list[str]] = {}
+        for reserves in self.tokens:
+            for hold in reserves.holds:
+                concerned.setdefault(hold, []).append(reserves.token.symbol)
+        return tuple((hold, ", ".join(symbols)) for hold, symbols in concerned.items())
+
+    @property
     def alarm_title(self) -> str:
         """The worst of it in a few words."""
         statuses = {reserves.cover.status for reserves in self.tokens}

@@ -125,6 +125,17 @@ class TestReserves:
         assert f"<strong>{token.symbol}: {words}</strong> since <time" in page
         assert "The books and the chain differ." in page
 
+    def test_says_once_what_shuts_several_tokens(self, client: Client, at: datetime) -> None:
+        first, _, _ = reserves.backed_token(at=at)
+        second, _, _ = reserves.backed_token(at=at, token_=instruments.token(program=first.program))
+        gate.hold(ScopeKind.PROGRAM, first.program_id)
+
+        page = text_of(client)
+
+        both = ", ".join(sorted([first.symbol, second.symbol]))
+        assert page.count("issuance and redemption are halted</strong>") == 1
+        assert f"<strong>{both}: issuance and redemption are halted</strong>" in page
+
     def test_says_that_nobody_has_reconciled(self, client: Client, at: datetime) -> None:
         reserves.backed_token(at=at)
 
