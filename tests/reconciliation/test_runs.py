@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from issuer.audit.models import AuditEvent
 from issuer.chain.states import IntentState
 from issuer.custody import services as custody_services
+from issuer.events.models import Event
 from issuer.foundation.actors import Actor
 from issuer.foundation.identifiers import uuid7
 from issuer.instruments.models import ControlledRole, Token
@@ -473,3 +474,5 @@ class TestReconcile:
         assert Break.objects.get(code="BAK-SETTLED").severity == "HIGH"
         event = AuditEvent.objects.get(action="break.regrade")
         assert event.facts["severity"] == "HIGH"
+        told = Event.objects.get(type="break.regraded").data
+        assert (told["severity_before"], told["severity"]) == ("INFO", "HIGH")
