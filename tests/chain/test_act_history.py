@@ -44,11 +44,13 @@ class World:
 
     def finalize(self) -> None:
         live = TransactionIntent.objects.filter(state=IntentState.SIGNED).order_by("id")[:1]
-        TransactionIntent.objects.filter(pk__in=list(live)).update(state=IntentState.FINAL)
+        TransactionIntent.objects.filter(pk__in=list(live.values_list("pk", flat=True))).update(
+            state=IntentState.FINAL
+        )
 
     def revert(self) -> None:
         live = TransactionIntent.objects.filter(state=IntentState.SIGNED).order_by("id")[:1]
-        TransactionIntent.objects.filter(pk__in=list(live)).update(
+        TransactionIntent.objects.filter(pk__in=list(live.values_list("pk", flat=True))).update(
             state=IntentState.REVERTED, failure="Reverted."
         )
 
