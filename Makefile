@@ -1,7 +1,7 @@
 # `make help` lists the targets; each says in its comment what it does.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types floors migrations deployment unit browser lock clean
+.PHONY: help demo up test lint types floors migrations deployment unit browser soak lock clean
 .PHONY: for-demo for-test
 
 BIN := .venv/bin
@@ -43,6 +43,9 @@ unit: for-test ## the tests, with coverage; ARGS=tests/ledger runs one room's
 
 browser: for-test ## only the tests that drive a browser
 	$(BIN)/pytest -m browser $(ARGS)
+
+soak: for-test ## an hour of random histories, to find what the tests' minute of them does not
+	INVARIANTS=soak $(BIN)/pytest -q $(ARGS) tests/invariants
 
 lock: for-test ## pin the packages of pyproject.toml anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

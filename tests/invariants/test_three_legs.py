@@ -22,7 +22,9 @@ from pytest_django import Settings
 
 from issuer.chain import registry
 from issuer.chain.models import SupplySnapshot, TransactionIntent
-from issuer.chain.states import LIVE_STATES, EventKind, IntentKind, IntentState
+from issuer.chain.states import LIVE_STATES, IntentKind, IntentState
+from issuer.corporate_actions.models import StockSplit
+from issuer.corporate_actions.states import SplitState
 from issuer.foundation import quantities
 from issuer.instruments import chart
 from issuer.ledger import selectors as books
@@ -31,7 +33,7 @@ from issuer.primary_market.states import DepositState, IssuanceState, Redemption
 from issuer.reconciliation.models import Break, TokenResult
 from issuer.reconciliation.states import BreakCode, BreakState
 from tests.fakes.chain import BLOCKS_TO_FINALITY
-from tests.invariants.world import ONE, STRANGER, THIEF, Place, World
+from tests.invariants.world import MINTER_KEYS, ONE, STRANGER, Death, Place, World
 from tests.make import chain as make_chain
 
 pytestmark = pytest.mark.django_db
@@ -47,8 +49,8 @@ BRIEFLY: Final = settings(
 )
 LONG: Final = settings(
     BRIEFLY,
-    max_examples=300,
-    stateful_step_count=80,
+    max_examples=100,
+    stateful_step_count=60,
     derandomize=False,
     phases=[Phase.generate, Phase.shrink],
     print_blob=True,
@@ -116,17 +118,37 @@ class Reserves(RuleBasedStateMachine):
     def wait(self) -> None:
         """Nothing but the time passes."""
 
+    @rule(asleep=st.booleans())
+    def sleep(self, asleep: bool) -> None:
+        """A day passes; the custodian does what is due."""
+        self.world.next_day(asleep=asleep)
+        self.holds()
+        assert self.world.open_instructions() == [], "what the custodian did is not seen"
+
+    @rule(shares_after=st.integers(2, 4))
+    def split(self, shares_after: int) -> None:
+        self.world.split(shares_after)
+
     # --- What is not
 
-    @rule(number=CHAINS, quantity=TOKENS)
-    def steal(self, number: int, quantity: int) -> None:
-        place = self.world.places[number]
-        place.chain.change(place.contract, EventKind.MINT, THIEF, quantity * ONE, sender=THIEF)
-        self.faults |= {BreakCode.UNA_MINT, BreakCode.SUP_OVER, BreakCode.BAK_SHORT}
+    @rule(number=CHAINS, quantity=TOKENS, relayed=st.booleans())
+    def steal(self, number: int, quantity: int, relayed: bool) -> None:
+        self.world.steal(self.world.places[number], quantity, relayed=relayed)
+        self.faults |= {
+            BreakCode.UNA_MINT,
+            BreakCode.SUP_OVER,
+            BreakCode.BAK_SHORT,
+            BreakCode.CHN_UNK,
+        }
 
     @rule(number=CHAINS, depth=st.integers(1, BLOCKS_TO_FINALITY), losing=st.booleans())
     def reorganize(self, number: int, depth: int, losing: bool) -> None:
         self.world.places[number].chain.reorganize(depth, losing=losing)
+
+    @rule(number=CHAINS, death=st.sampled_from(Death))
+    def kill(self, number: int, death: Death) -> None:
+        """The next worker that sends something there dies of it."""
+        self.world.places[number].chain.deadly = death
 
     @rule(number=CHAINS)
     def fall_silent(self, number: int) -> None:
@@ -138,7 +160,7 @@ class Reserves(RuleBasedStateMachine):
         for place in self.world.places:
             place.chain.silent = False
 
-    @precondition(lambda self: not self.world.open_instructions())
+    @precondition(lambda self: not (self.world.open_instructions() or self.world.is_delivering))
     @rule(missing=st.integers(1, 2))
     def misstate(self, missing: int) -> None:
         self.world.state_shares(missing=missing)
@@ -293,7 +315,8 @@ def reserves(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         chains = world.by_chain_id()
         networks = [place.deployment.network.caip2 for place in world.places]
         settings.NETWORKS = {caip2: {"rpc_urls": ["http://127.0.0.1:1"]} for caip2 in networks}
-        settings.SIGNER_KEYS = dict.fromkeys(networks, make_chain.SIGNER_KEYS)
+        keys = make_chain.SIGNER_KEYS | {"MINTER": list(MINTER_KEYS)}
+        settings.SIGNER_KEYS = dict.fromkeys(networks, keys)
         monkeypatch.setattr(registry, "_chain", lambda chain_id, _: chains[chain_id])
         return world
 
@@ -311,15 +334,26 @@ def test_the_way_there_and_back_and_through_a_theft(reserves: Any) -> None:
     machine.carry_through()
     machine.holds()
     redeemed = RedemptionRequest.objects.get()
-    machine.steal(number=1, quantity=5)
+    machine.steal(number=1, quantity=5, relayed=False)
     for _ in range(1 + BLOCKS_TO_FINALITY):
         machine.holds()
     machine.recover()
     resumed = not machine.world.is_shut
+    machine.split(shares_after=4)
+    machine.kill(number=0, death=Death.AFTER)
+    machine.carry_through()
+    delivering = redeemed.state
+    machine.sleep(asleep=False)
+    for _ in range(1 + BLOCKS_TO_FINALITY):
+        machine.holds()
+    redeemed.refresh_from_db()
+    stock_split = StockSplit.objects.get()
     machine.teardown()
 
-    assert redeemed.state == RedemptionState.DELIVERING  # the shares leave on a later day
+    assert delivering == RedemptionState.DELIVERING
+    assert redeemed.state == RedemptionState.COMPLETED
     assert resumed
+    assert stock_split.state == SplitState.CLOSED
 
 
 def test_the_legs_tie_whatever_happens(reserves: Any) -> None:

@@ -1,10 +1,12 @@
 """Two chains, a custodian, a partner and a staff, driven by the tasks of the beat alone."""
 
+import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum, auto
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -13,14 +15,20 @@ from issuer.approvals import selectors as approvals
 from issuer.chain import selectors as chain_selectors
 from issuer.chain import services as chain_services
 from issuer.chain import tasks as chain_tasks
+from issuer.chain import token_contract
+from issuer.chain.errors import ChainUnavailable
 from issuer.chain.models import ChainEvent, ContractAct, TransactionAttempt
-from issuer.chain.readers import SupplyChange
-from issuer.chain.signing import hash_of
+from issuer.chain.readers import FeeQuote, SupplyChange
+from issuer.chain.signing import UnsignedTransaction, hash_of
 from issuer.chain.states import ActState, EventKind, IntentKind, SignerPurpose
+from issuer.corporate_actions import services as corporate_actions
+from issuer.corporate_actions import tasks as corporate_action_tasks
+from issuer.corporate_actions.models import StockSplit
+from issuer.corporate_actions.states import SplitState
 from issuer.custody.models import Direction, SettlementInstruction
 from issuer.custody.selectors import current_statement
 from issuer.custody.states import InstructionState
-from issuer.foundation import clock
+from issuer.foundation import calendars, clock
 from issuer.foundation.errors import DomainError
 from issuer.gate import selectors as gates
 from issuer.gate import services as gate_services
@@ -36,25 +44,61 @@ from issuer.reconciliation import services as reconciliation
 from issuer.reconciliation import tasks as reconciliation_tasks
 from issuer.reconciliation.models import Break
 from issuer.reconciliation.states import BreakState
+from issuer.reconciliation.trust import newest_snapshots, trust_now
 from issuer.reserves import selectors as reserves
-from tests.fakes.chain import FakeChain
+from tests.fakes.chain import BLOCKS_TO_FINALITY, FakeChain
 from tests.make import chain as make_chain
 from tests.make import custody, instruments, parties, people, primary_market
 from tests.make.primary_market import Market
 
 ONE: Final = 10**18
+UNSETTLED: Final = (InstructionState.INSTRUCTED, InstructionState.FAILED)
 BEGINNING: Final = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 #: Less than a block takes on these chains would let them run ahead of the clock.
 ROUND: Final = timedelta(minutes=1)
+#: When the custodian states a day's shares; a split holds from before that.
+EVENING: Final = time(15, 0, tzinfo=UTC)
+SPLIT_AT: Final = time(13, 0, tzinfo=UTC)
+#: The minters' keys, in the order in which they succeed each other.
+MINTER_KEYS: Final = (make_chain.MINTER_KEY, *(f"0x{key:064x}" for key in range(1000, 1050)))
+MINTERS: Final = {make_chain.signer(key).address: make_chain.signer(key) for key in MINTER_KEYS}
+#: What a thief pays, to be mined in the place of others.
+GREEDY: Final = FeeQuote(2_000_000_000_000, 1_000_000_000_000, 120_000)
 THIEF: Final = parties.evm_address()
 STRANGER: Final = parties.evm_address()
+
+
+class Killed(BaseException):
+    """A worker is gone, in the middle of what it did; nothing of ours can catch it."""
+
+
+class Death(Enum):
+    """When a worker dies: as it is about to hand a transaction to a node, or once it has."""
+
+    BEFORE = auto()
+    AFTER = auto()
+
+
+class DeadlyChain(FakeChain):
+    """A chain at which the next worker that sends something dies."""
+
+    deadly: Death | None = None
+
+    def broadcast(self, raw_transaction: bytes) -> None:
+        """Take it or not, and kill who sent it, once."""
+        death, self.deadly = self.deadly, None
+        if death is Death.BEFORE:
+            raise Killed
+        super().broadcast(raw_transaction)
+        if death is Death.AFTER:
+            raise Killed
 
 
 @dataclass(frozen=True)
 class Place:
     """A chain, and the token's contract there."""
 
-    chain: FakeChain
+    chain: DeadlyChain
     market: Market
 
     @property
@@ -75,7 +119,7 @@ class Place:
             change
             for mined in self.chain.mined
             for where, change in mined.changes
-            if where == self.contract and mined.senders.get(change.transaction_hash) == THIEF
+            if (where, change.kind, change.address) == (self.contract, EventKind.MINT, THIEF)
         ]
 
 
@@ -95,7 +139,7 @@ class World:
             place.chain.finalize()
 
     def _places(self) -> list[Place]:
-        chains = [FakeChain(name) for name in ("first", "second")]
+        chains = [DeadlyChain(name) for name in ("first", "second")]
         addresses = [chain.deploy() for chain in chains]
         market = primary_market.market(address=addresses[0], own_shares=Decimal(2), at=self.at)
         second = instruments.deployment(token_=market.token, address=addresses[1], deployed_block=1)
@@ -131,14 +175,35 @@ class World:
             place.chain.follow(self.at)
         for task in (
             chain_tasks.scan_networks,
+            corporate_action_tasks.advance_splits,
             market_tasks.advance_requests,
             market_tasks.advance_redemptions,
             chain_tasks.advance_acts,
             chain_tasks.advance_intents,
             reconciliation_tasks.reconcile_programs,
         ):
-            task()
+            with suppress(Killed):
+                task()
         self.at = clock.now()
+
+    def next_day(self, *, asleep: bool) -> None:
+        """Let the night pass, with blocks on each chain, until the custodian's next statement.
+
+        Unless the beat is `asleep`, it finds at noon what has changed by then.
+        """
+        day = calendars.next_settlement_day(self.at.date())
+        if not asleep:
+            self._pass_until(datetime.combine(day, SPLIT_AT))
+            self.beat()
+        self._pass_until(datetime.combine(day, EVENING))
+        self.state_shares()
+
+    def _pass_until(self, moment: datetime) -> None:
+        self.at = moment
+        self._tell_time()
+        for place in self.places:
+            for blocks in range(BLOCKS_TO_FINALITY, -1, -1):
+                place.chain.follow(self.at - blocks * ROUND)
 
     def _tell_time(self) -> None:
         ahead = self.at - datetime.now(UTC)
@@ -195,27 +260,68 @@ class World:
         ours = make_chain.redemption_address(place.deployment.network).address
         place.chain.transfer(place.contract, sender, ours, tokens * ONE)
 
+    def split(self, shares_after: int) -> None:
+        """Have two persons agree that a share becomes several on the next settlement day."""
+        day = calendars.next_settlement_day(self.at.date())
+        with suppress(DomainError):
+            stock_split = corporate_actions.announce(
+                token=self.market.token,
+                shares_after=shares_after,
+                shares_before=1,
+                effective_at=datetime.combine(day, SPLIT_AT),
+                window_seconds=900,
+                source="The company's press release.",
+                actor=self.officer,
+                at=self.at,
+            )
+            proposal = corporate_actions.propose_confirmation(
+                stock_split.pk, actor=self.officer, at=self.at
+            )
+            corporate_actions.confirm(
+                stock_split.pk,
+                payload_hash=proposal.payload_hash,
+                actor=self.approver,
+                at=self.at,
+            )
+
     def state_shares(self, *, missing: int = 0) -> None:
         """Have the custodian state what was delivered to it and by it, less what is `missing`."""
-        account = self.market.account
-        settled = custody.booked(account) - missing
-        for instruction in self.open_instructions():
+        account, due, ratio = self.market.account, self.open_instructions(), self.unbooked_ratio()
+        settled = custody.booked(account)
+        for instruction in due:
             inward = instruction.direction == Direction.RECEIPT
-            settled += instruction.quantity if inward else -instruction.quantity
+            settled += instruction.remaining if inward else -instruction.remaining
         current = current_statement(account.custodian)
+        same_day = current is not None and current.as_of_date == self.at.date()
         custody.statement(
             account.custodian,
-            [custody.line(account, settled)],
+            [custody.line(account, settled * ratio - missing)],
+            instructions=[custody.instruction_line(one, one.quantity * ratio) for one in due],
             at=self.at,
-            supersedes=current.reference if current is not None else "",
+            supersedes=current.reference if current is not None and same_day else "",
         )
         self.missing = missing
 
+    @property
+    def is_delivering(self) -> bool:
+        """Whether shares are to leave, which may hide that others are missing."""
+        deliveries = self.market.account.instructions.filter(direction=Direction.DELIVERY)
+        return deliveries.filter(state__in=UNSETTLED).exists()
+
     def open_instructions(self) -> list[SettlementInstruction]:
         """Return what the custodian has still to settle by today."""
-        unsettled = [InstructionState.INSTRUCTED, InstructionState.FAILED]
-        instructions = self.market.account.instructions.filter(state__in=unsettled)
+        instructions = self.market.account.instructions.filter(state__in=UNSETTLED)
         return list(instructions.filter(settlement_date__lte=self.at.date()))
+
+    def unbooked_ratio(self) -> int:
+        """Return what a share of the books has become at the custodian by today."""
+        ratio = 1
+        for stock_split in StockSplit.objects.filter(
+            state__in=[SplitState.CONFIRMED, SplitState.SCHEDULED],
+            effective_at__lte=self.at,
+        ):
+            ratio *= stock_split.shares_after // stock_split.shares_before
+        return ratio
 
     # --- What staff do
 
@@ -292,7 +398,49 @@ class World:
                     found.pk, payload_hash=proposal.payload_hash, actor=self.approver, at=self.at
                 )
 
+    def steal(self, place: Place, quantity: int, *, relayed: bool) -> None:
+        """Have the thief mint with the key in use there.
+
+        Through a relay, the transaction says nothing of whose key it was. Else it pays for taking
+        the place of what waits with the same nonce.
+        """
+        network = place.deployment.network
+        account = chain_selectors.signer_in_use(network, SignerPurpose.MINTER)
+        if relayed or account is None:
+            place.chain.change(
+                place.contract, EventKind.MINT, THIEF, quantity * ONE, sender=STRANGER
+            )
+            return
+        request_id = hashlib.sha256(f"theft {next(self._serial)}".encode()).digest()
+        theft = UnsignedTransaction(
+            chain_id=int(network.caip2.partition(":")[2]),
+            nonce=place.chain.state.nonces.get(account.address, 0),
+            contract=place.contract,
+            calldata=token_contract.calldata("mint", THIEF, quantity * ONE, request_id),
+            fees=GREEDY,
+        )
+        with suppress(ChainUnavailable):
+            FakeChain.broadcast(place.chain, MINTERS[account.address].sign(theft).raw)
+
     def remedy(self, place: Place) -> None:
+        """Have two persons undo what a thief did, and take its role from every key it may have."""
+        self._seize(place)
+        network = place.deployment.network
+        trust = trust_now()
+        for snapshot in newest_snapshots().filter(deployment=place.deployment):
+            for one in trust.untrusted(snapshot, network):
+                assert one.purpose == SignerPurpose.MINTER, "nobody else came in"
+                self._change_role(place, IntentKind.REVOKE_ROLE, one.address)
+        if chain_selectors.signer_in_use(network, SignerPurpose.MINTER) is None:
+            served = set(chain_selectors.signers_of(network).values_list("address", flat=True))
+            successor = next(address for address in MINTERS if address not in served)
+            self._change_role(place, IntentKind.GRANT_ROLE, successor)
+
+    def _change_role(self, place: Place, kind: IntentKind, account: str) -> None:
+        with suppress(DomainError):
+            self._act(place, kind, account=account, role=SignerPurpose.MINTER.value)
+
+    def _seize(self, place: Place) -> None:
         """Have two persons block the thief, then seize what each mint past the books made."""
         with suppress(DomainError):
             self._act(place, IntentKind.BLOCK_ADDRESS, account=THIEF)
@@ -338,7 +486,7 @@ class World:
 
     def mints_sent(self) -> int:
         """Return how often a mint was signed, or handed to a chain."""
-        mints = TransactionAttempt.objects.filter(intent__kind=IntentKind.MINT)
+        mints = TransactionAttempt.objects.filter(intent__kind=IntentKind.MINT, cancels=False)
         hashes = set(mints.values_list("transaction_hash", flat=True))
         return len(hashes) + sum(
             hash_of(raw) in hashes for place in self.places for raw in place.chain.received
