@@ -263,7 +263,6 @@ class TestFoundLate:
         self, world: make.World, second: Deployment, at: datetime
     ) -> None:
         intent = chain.intent(second, state=IntentState.FINAL, base_units=5 * ONE, signed_at=at)
-        ChainEvent.objects.filter(pk=intent.event_id)
         assert intent.event is not None
 
         found = low(world, start=at, until=at + 10 * MINUTE, known_at=intent.event.seen_at - MINUTE)

@@ -211,8 +211,8 @@ def looked_up(facts: Sequence[Change], at: datetime) -> int | None:
     for account in ACCOUNTS:
         said = newest(Cause.STATEMENT, account)
         settled = Fraction(said.settled) if isinstance(said, Stated) else Fraction(0)
-        left = booked(CODES.settled[account]) - booked(CODES.leaving[account])
-        held += min(settled, left)
+        remaining = booked(CODES.settled[account]) - booked(CODES.leaving[account])
+        held += min(settled, remaining)
     return floor(held * 10_000 / owed)
 
 

@@ -83,10 +83,10 @@ class TestPublishAttestation:
         self, reviewed: Attestation, settings: Settings
     ) -> None:
         settings.ATTESTATION_KEY = "none"
-        last_try = {"kwargs": {"attestation_id": str(reviewed.pk)}, "retries": 4}
+        asked = {"attestation_id": str(reviewed.pk)}
 
         for _ in range(2):
-            tasks.publish_attestation.apply(**last_try)
+            tasks.publish_attestation.apply(kwargs=asked, retries=4)  # the last try
 
         reviewed.refresh_from_db()
         assert reviewed.publishing_failure == "ATTESTATION_KEY must be 32 bytes in hex."
@@ -194,9 +194,9 @@ class TestPublishReviewed:
         self, at: datetime, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(tasks, "publish_attestation", Told())
-        now = clock.now()
-        late = make.reviewed(make.world(at=now), at=now - timedelta(minutes=11))
-        make.reviewed(make.world(at=now), at=now - timedelta(minutes=9))
+        long_ago, lately = (clock.now() - timedelta(minutes=minutes) for minutes in (11, 9))
+        late = make.reviewed(make.world(at=long_ago), at=long_ago)
+        make.reviewed(make.world(at=lately), at=lately)
 
         tasks.publish_reviewed()
 
