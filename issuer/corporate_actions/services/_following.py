@@ -77,7 +77,7 @@ def keep_window(stock_split_id: UUID, *, actor: Actor, at: datetime) -> bool:
             effect=GateState.HALTED,
             cause=Cause.WINDOW,
             reason=f"{stock_split.token} is split {stock_split.ratio} at "
-            f"{canonical.timestamp(stock_split.effective_at)}; minting and redemption pause until "
+            f"{stock_split.effective_at:%Y-%m-%d %H:%M:%S}Z; minting and redemption pause until "
             "books and chains agree.",
             reference=stock_split.pk,
             actor=actor,
