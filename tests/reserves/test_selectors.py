@@ -243,7 +243,10 @@ class TestUnknown:
         ("happen", "side", "reason"),
         [
             pytest.param(
-                a_network_in_trouble, "owed", "{network} has not been read with confidence since", id="trouble"
+                a_network_in_trouble,
+                "owed",
+                "{network} has not been read with confidence since",
+                id="trouble",
             ),
             pytest.param(
                 a_multiplier_that_differs,
