@@ -242,18 +242,18 @@ class TestAttestEvent:
         assert event is not None
         assert (event.sequence, event.previous) == (3, published)
 
-    def test_waits_until_what_is_too_good_by_now_is_declined(
+    def test_declines_what_waits_for_its_signature_and_is_too_good_by_now(
         self, world: make.World, stated: Attestation, at: datetime
     ) -> None:
         reviewed = make.reviewed(world, at=at + MINUTE)
         supply(world, 605, at=at + 2 * MINUTE)
 
-        assert attest(world, at=at + 2 * MINUTE) is None
-        assert services.decline_overtaken(reviewed.pk, actor=SYSTEM, at=at + 2 * MINUTE)
         event = attest(world, at=at + 2 * MINUTE)
 
+        reviewed.refresh_from_db()
         assert event is not None
-        assert (event.sequence, event.previous) == (2, stated)
+        assert reviewed.state == AttestationState.DECLINED
+        assert (reviewed.sequence, event.sequence, event.previous) == (2, 2, stated)
 
     def test_leaves_out_what_people_have_not_stated_yet(
         self, world: make.World, stated: Attestation, at: datetime

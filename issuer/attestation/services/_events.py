@@ -10,6 +10,7 @@ from issuer.attestation import document, selectors, standing
 from issuer.attestation.document import Occasion, Officer
 from issuer.attestation.models import Attestation
 from issuer.attestation.services._freezing import freeze, lock_program
+from issuer.attestation.services._overtaking import decline_overtaken
 from issuer.attestation.services._statements import PUBLISH
 from issuer.attestation.services._steps import lock, take
 from issuer.attestation.states import AttestationKind, AttestationState, AttestationStep
@@ -32,8 +33,9 @@ def attest_event(program: Program, *, actor: Actor, at: datetime) -> Attestation
 
     It then waits for its signature, without anybody's approval. What is better than last stated
     is carried as that, and takes two persons to be stated anew. A statement that waits for review
-    is declined and gives its number back; one that waits for its signature goes first. Returns
-    None if there is nothing to state, or nothing yet.
+    is declined and gives its number back, and so is one that waits for its signature if it is too
+    good by now; else that one goes first. Returns None if there is nothing to state, or nothing
+    yet.
 
     Raises:
         StatementInconsistent: if the figures do not follow from one another.
@@ -41,6 +43,8 @@ def attest_event(program: Program, *, actor: Actor, at: datetime) -> Attestation
     program = lock_program(program)
     # Nothing is begun while the program is locked, so nothing is published either from here on.
     busy = selectors.under_way(program)
+    if busy is not None and decline_overtaken(busy.pk, actor=actor, at=at):
+        busy = None
     if busy is not None and (busy := lock(busy.pk)).state != AttestationState.FROZEN:
         return None
     current, run = selectors.current(program), reconciliation.newest_run(program)
