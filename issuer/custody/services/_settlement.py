@@ -113,9 +113,7 @@ def settle_from_statement(
     ]
 
 
-def settle_after_split(
-    token: Token, *, actor: Actor, at: datetime
-) -> list[SettlementInstruction]:
+def settle_after_split(token: Token, *, actor: Actor, at: datetime) -> list[SettlementInstruction]:
     """Settle what the current statements show, once the books count the shares that they count.
 
     One half of a change: whoever books a split calls it in the same transaction. A statement that
