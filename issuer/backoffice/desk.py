@@ -20,7 +20,7 @@ from issuer.backoffice.proposed import (
 )
 from issuer.corporate_actions.models import StockSplit
 from issuer.corporate_actions.states import SplitState
-from issuer.custody.models import SettlementInstruction
+from issuer.custody.models import Direction, SettlementInstruction
 from issuer.custody.states import InstructionState
 from issuer.foundation import quantities
 from issuer.kyc.models import Case
@@ -87,6 +87,7 @@ def tasks(*, at: datetime) -> list[Task]:
         *_splits(),
         *_late_deliveries(at),
         *_cases(),
+        *_unpublished(),
         *_statements_due(at),
     ]
     return sorted(found, key=lambda task: task.since)
@@ -179,15 +180,18 @@ def _splits() -> Iterator[Task]:
 
 
 def _late_deliveries(at: datetime) -> Iterator[Task]:
+    """Ask after shares that should have come, or gone, by now; as many as have not moved yet."""
     late = SettlementInstruction.objects.filter(
         Q(state=InstructionState.FAILED)
         | Q(state=InstructionState.INSTRUCTED, settlement_date__lt=at.date())
     ).select_related("account__token")
     for instruction in late:
-        shares = quantities.to_text(instruction.quantity)
+        comes = instruction.direction == Direction.RECEIPT
+        shares = quantities.to_text(instruction.remaining)
+        moves = f"{shares} shares {'into' if comes else 'out of'} {instruction.account}"
         yield Task(
-            act="Chase late delivery",
-            what=f"{shares} shares into {instruction.account}, due {instruction.settlement_date}",
+            act="Chase late receipt" if comes else "Chase late delivery",
+            what=f"{moves}, due {instruction.settlement_date}",
             url=record_url(SettlementInstruction._meta.label_lower, instruction.pk),
             since=instruction.instructed_at,
             permission="custody.instruct_settlement",
@@ -204,6 +208,21 @@ def _cases() -> Iterator[Task]:
             url=record_url(Case._meta.label_lower, case.pk),
             since=case.opened_at,
             permission="kyc.manage_case",
+        )
+
+
+def _unpublished() -> Iterator[Task]:
+    """Ask for what is wrong with a statement that is approved and cannot be published."""
+    waiting = Attestation.objects.filter(state__in=sorted(UNDER_WAY))
+    failed = waiting.exclude(publishing_failed_at=None).select_related("program")
+    for attestation in failed.defer("content", "document"):
+        assert attestation.publishing_failed_at is not None, "the query asks for it"
+        yield Task(
+            act="Look into failed publication",
+            what=f"{attestation}: {attestation.publishing_failure}",
+            url=record_url(Attestation._meta.label_lower, attestation.pk),
+            since=attestation.publishing_failed_at,
+            permission="attestation.confirm_attestation",
         )
 
 

@@ -4,13 +4,23 @@ from decimal import Decimal
 import pytest
 
 from issuer.approvals import services as approvals
+from issuer.attestation import services as attestations
 from issuer.backoffice import desk
+from issuer.foundation import actors
 from issuer.kyc.states import CaseState
 from issuer.people.actors import actor_of
 from issuer.people.roles import Role
 from issuer.primary_market import services
-from issuer.primary_market.states import IssuanceState
-from tests.make import attestation, custody, kyc, people, primary_market, reconciliation
+from issuer.primary_market.states import IssuanceState, RedemptionState
+from tests.make import (
+    attestation,
+    custody,
+    kyc,
+    people,
+    primary_market,
+    reconciliation,
+    redemptions,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -87,8 +97,51 @@ class TestTasks:
 
         (task,) = desk.tasks(at=at + timedelta(days=1))
 
-        assert task.act == "Chase late delivery"
+        assert task.act == "Chase late receipt"
         assert task.what == f"600 shares into {due.account}, due {due.settlement_date}"
+
+    def test_ask_to_chase_what_did_not_leave(self, at: datetime) -> None:
+        due = redemptions.redemption(state=RedemptionState.DELIVERING, at=at).instruction
+        assert due is not None
+        assert desk.tasks(at=at) == []
+
+        (task,) = desk.tasks(at=at + timedelta(days=10))
+
+        assert task.act == "Chase late delivery"
+        assert task.what == f"100 shares out of {due.account}, due {due.settlement_date}"
+
+    def test_ask_to_chase_only_what_has_not_moved_yet(self, at: datetime) -> None:
+        due = custody.instruction(at=at)
+        custody.statement(
+            due.account.custodian,
+            [custody.line(due.account, Decimal(250), pending_receipt=Decimal(350))],
+            at=at,
+            instructions=[custody.instruction_line(due, Decimal(250))],
+        )
+
+        (task,) = desk.tasks(at=at + timedelta(days=1))
+
+        assert task.what == f"350 shares into {due.account}, due {due.settlement_date}"
+
+    def test_ask_what_keeps_an_approved_statement_from_the_public(self, at: datetime) -> None:
+        statement = attestation.reviewed(attestation.world(at=at), at=at)
+        assert desk.tasks(at=at) == []
+        failed_at = at + timedelta(minutes=5)
+        system = actors.system("publish_attestations")
+        attestations.record_failure(
+            statement.pk, reason="The key is not known.", actor=system, at=failed_at
+        )
+
+        (task,) = desk.tasks(at=failed_at)
+
+        assert task.act == "Look into failed publication"
+        assert task.what == f"{statement}: The key is not known."
+        assert task.url == f"/admin/attestation/attestation/{statement.pk}/change/"
+        assert (task.since, task.permission) == (failed_at, "attestation.confirm_attestation")
+
+        approver = people.staff_actor(Role.APPROVER)
+        attestations.withdraw(statement.pk, reason="Made anew.", actor=approver, at=failed_at)
+        assert [task.act for task in desk.tasks(at=failed_at)] == ["Propose attestation"]
 
     def test_ask_to_review_and_to_renew(self, at: datetime) -> None:
         kyc.case(state=CaseState.REVIEW)
