@@ -11,16 +11,14 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_POST
 
 from issuer.backoffice.proposed import name_of_request
 from issuer.backoffice.requests import (
-    act_named,
     by_id,
     offers,
     staff,
     stands_at,
-    take_act,
+    taking,
     told,
     transactions,
 )
@@ -174,6 +172,8 @@ ACTS: Final[Sequence[Act]] = (
     ),
 )
 
+take: Final = taking(ACTS, Deposit, page=PAGE)
+
 
 def queue(request: HttpRequest) -> HttpResponse:
     """Show what waits for a person, the oldest first, and below it what came before."""
@@ -194,11 +194,11 @@ def queue(request: HttpRequest) -> HttpResponse:
     return render(request, "backoffice/deposits.html", context)
 
 
-def page(request: HttpRequest, deposit_id: UUID) -> HttpResponse:
+def page(request: HttpRequest, record_id: UUID) -> HttpResponse:
     """Show one deposit."""
     user = staff(request, "primary_market.view_deposit")
     at = clock.now()
-    deposit = get_object_or_404(selectors.deposits(), pk=deposit_id)
+    deposit = get_object_or_404(selectors.deposits(), pk=record_id)
     (row,) = _with_wallets([deposit])
     view = selectors.return_view(deposit, actor=actor_of(user))
     assignable = selectors.assignable_to(deposit)
@@ -231,15 +231,6 @@ def page(request: HttpRequest, deposit_id: UUID) -> HttpResponse:
         "transactions": transactions([one.pk for one in returns]),
     }
     return render(request, "backoffice/deposit.html", context)
-
-
-@require_POST
-def take(request: HttpRequest, deposit_id: UUID, name: str) -> HttpResponse:
-    """Do one thing to a deposit: one call of a service, whose answer is told."""
-    act = act_named(ACTS, name)
-    user = staff(request, act.permission)
-    deposit = get_object_or_404(Deposit, pk=deposit_id)
-    return take_act(request, act, deposit, user, page=PAGE)
 
 
 def _with_wallets(deposits: Iterable[Deposit]) -> list[QueueRow]:

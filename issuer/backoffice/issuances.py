@@ -8,15 +8,13 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_POST
 
 from issuer.backoffice.requests import (
-    act_named,
     by_id,
-    offers,
+    offers_of_request,
     staff,
     stands_at,
-    take_act,
+    taking,
     told,
     transactions,
 )
@@ -120,12 +118,14 @@ ACTS: Final[Sequence[Act]] = (
     ),
 )
 
+take: Final = taking(ACTS, IssuanceRequest, page=PAGE)
 
-def page(request: HttpRequest, request_id: UUID) -> HttpResponse:
+
+def page(request: HttpRequest, record_id: UUID) -> HttpResponse:
     """Show one issuance request."""
     user = staff(request, "primary_market.view_issuancerequest")
     at = clock.now()
-    issuance = get_object_or_404(selectors.issuances(), pk=request_id)
+    issuance = get_object_or_404(selectors.issuances(), pk=record_id)
     view = selectors.approval_view(issuance, actor=actor_of(user), at=at)
     context = {
         **admin.site.each_context(request),
@@ -137,25 +137,8 @@ def page(request: HttpRequest, request_id: UUID) -> HttpResponse:
         "axes": selectors.axes_of(issuance),
         "requirements": selectors.requirements(issuance, at=at),
         "timeline": told(selectors.timeline(issuance)),
-        "offers": offers(
-            ACTS,
-            issuance,
-            user,
-            route="admin:issuance-act",
-            refused={"propose": view.not_to_propose, "confirm": view.not_to_confirm},
-            payload_hash=view.payload_hash,
-            pointless={"decline"} if view.proposal is None else {"propose"},
-        ),
+        "offers": offers_of_request(ACTS, issuance, user, route="admin:issuance-act", view=view),
         "share_holds": ShareHold.objects.filter(request_id=issuance.pk).order_by("id"),
         "transactions": transactions([issuance.pk]),
     }
     return render(request, "backoffice/issuance.html", context)
-
-
-@require_POST
-def take(request: HttpRequest, request_id: UUID, name: str) -> HttpResponse:
-    """Do one thing to a request: one call of a service, whose answer is told."""
-    act = act_named(ACTS, name)
-    user = staff(request, act.permission)
-    issuance = get_object_or_404(IssuanceRequest, pk=request_id)
-    return take_act(request, act, issuance, user, page=PAGE)

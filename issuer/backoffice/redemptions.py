@@ -8,15 +8,13 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_POST
 
 from issuer.backoffice.requests import (
-    act_named,
     by_id,
-    offers,
+    offers_of_request,
     staff,
     stands_at,
-    take_act,
+    taking,
     told,
     transactions,
 )
@@ -117,12 +115,14 @@ ACTS: Final[Sequence[Act]] = (
     ),
 )
 
+take: Final = taking(ACTS, RedemptionRequest, page=PAGE)
 
-def page(request: HttpRequest, request_id: UUID) -> HttpResponse:
+
+def page(request: HttpRequest, record_id: UUID) -> HttpResponse:
     """Show one redemption request."""
     user = staff(request, "primary_market.view_redemptionrequest")
     at = clock.now()
-    redemption = get_object_or_404(selectors.redemptions(), pk=request_id)
+    redemption = get_object_or_404(selectors.redemptions(), pk=record_id)
     view = selectors.redemption_view(redemption, actor=actor_of(user), at=at)
     deposits = redemption.deposits.select_related("transfer__deployment__network").order_by("id")
     context = {
@@ -135,25 +135,10 @@ def page(request: HttpRequest, request_id: UUID) -> HttpResponse:
         "axes": selectors.redemption_axes_of(redemption),
         "requirements": selectors.redemption_requirements(redemption, at=at),
         "timeline": told(selectors.redemption_timeline(redemption)),
-        "offers": offers(
-            ACTS,
-            redemption,
-            user,
-            route="admin:redemption-act",
-            refused={"propose": view.not_to_propose, "confirm": view.not_to_confirm},
-            payload_hash=view.payload_hash,
-            pointless={"decline"} if view.proposal is None else {"propose"},
+        "offers": offers_of_request(
+            ACTS, redemption, user, route="admin:redemption-act", view=view
         ),
         "deposits": deposits,
         "transactions": transactions([redemption.pk]),
     }
     return render(request, "backoffice/redemption.html", context)
-
-
-@require_POST
-def take(request: HttpRequest, request_id: UUID, name: str) -> HttpResponse:
-    """Do one thing to a request: one call of a service, whose answer is told."""
-    act = act_named(ACTS, name)
-    user = staff(request, act.permission)
-    redemption = get_object_or_404(RedemptionRequest, pk=request_id)
-    return take_act(request, act, redemption, user, page=PAGE)

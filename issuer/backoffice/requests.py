@@ -11,8 +11,9 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.views.decorators.http import require_POST
 
 from issuer.backoffice.desk import acts_at_all, may
 from issuer.chain.models import TransactionIntent
@@ -22,7 +23,8 @@ from issuer.foundation.errors import DomainError
 from issuer.people.actors import actor_of, names_of
 from issuer.people.acts import Act
 from issuer.people.models import User
-from issuer.primary_market.selectors import Moment, Refusal
+from issuer.primary_market.models import IssuanceRequest, RedemptionRequest
+from issuer.primary_market.selectors import ApprovalView, Moment, RedemptionView, Refusal
 
 #: The way of a transaction into the books.
 _WAY: Final = (
@@ -118,34 +120,43 @@ def offers(
     return sorted(found, key=lambda offer: bool(offer.refusals))
 
 
-def act_named(acts: Iterable[Act], name: str) -> Act:
-    """Return the act that is called `name`.
+def offers_of_request(
+    acts: Iterable[Act],
+    row: IssuanceRequest | RedemptionRequest,
+    user: User,
+    *,
+    route: str,
+    view: ApprovalView | RedemptionView,
+) -> list[Offer]:
+    """Return what the page of a request offers, which one accepts and two approve, as `offers`."""
+    return offers(
+        acts,
+        row,
+        user,
+        route=route,
+        refused={
+            "accept": view.not_to_accept,
+            "propose": view.not_to_propose,
+            "confirm": view.not_to_confirm,
+        },
+        payload_hash=view.payload_hash,
+        pointless={"decline"} if view.proposal is None else {"propose"},
+    )
 
-    Raises:
-        Http404: if there is none.
-    """
-    act = next((act for act in acts if act.name == name), None)
-    if act is None:
-        raise Http404(name)
-    return act
 
+def taking(
+    acts: Iterable[Act], model: type[Model], *, page: str
+) -> Callable[[HttpRequest, UUID, str], HttpResponse]:
+    """Return the view that takes one of `acts` on a record of `model` and leads back to `page`."""
 
-def take_act(request: HttpRequest, act: Act, row: Model, user: User, *, page: str) -> HttpResponse:
-    """Do one thing to `row` by one call of a service, tell its answer, and lead back to `page`."""
-    form = act.form(request.POST)
-    if not form.is_valid():
-        for field, errors in form.errors.get_json_data().items():
-            for error in errors:
-                name = field.replace("_", " ").capitalize()
-                messages.error(request, f"{name}: {error['message']}")
-        return redirect(page, row.pk)
-    try:
-        act.take(row, actor=actor_of(user), at=clock.now(), **form.cleaned_data)
-    except DomainError as refusal:
-        messages.error(request, f"Refused ({refusal.code}): {refusal.detail}")
-    else:
-        messages.success(request, f"{act.label}: done.")
-    return redirect(page, row.pk)
+    @require_POST
+    def take(request: HttpRequest, record_id: UUID, name: str) -> HttpResponse:
+        act = _act_named(acts, name)
+        user = staff(request, act.permission)
+        row = get_object_or_404(model, pk=record_id)
+        return _take_act(request, act, row, user, page=page)
+
+    return take
 
 
 def told(moments: Sequence[Moment]) -> list[TimelineEntry]:
@@ -163,6 +174,36 @@ def transactions(request_ids: Collection[UUID]) -> list[tuple[TransactionIntent,
         .order_by("-id")
     )
     return [(intent, _stages(intent)) for intent in intents]
+
+
+def _act_named(acts: Iterable[Act], name: str) -> Act:
+    """Return the act that is called `name`.
+
+    Raises:
+        Http404: if there is none.
+    """
+    act = next((act for act in acts if act.name == name), None)
+    if act is None:
+        raise Http404(name)
+    return act
+
+
+def _take_act(request: HttpRequest, act: Act, row: Model, user: User, *, page: str) -> HttpResponse:
+    """Do one thing to `row` by one call of a service, tell its answer, and lead back to `page`."""
+    form = act.form(request.POST)
+    if not form.is_valid():
+        for field, errors in form.errors.get_json_data().items():
+            for error in errors:
+                name = field.replace("_", " ").capitalize()
+                messages.error(request, f"{name}: {error['message']}")
+        return redirect(page, row.pk)
+    try:
+        act.take(row, actor=actor_of(user), at=clock.now(), **form.cleaned_data)
+    except DomainError as refusal:
+        messages.error(request, f"Refused ({refusal.code}): {refusal.detail}")
+    else:
+        messages.success(request, f"{act.label}: done.")
+    return redirect(page, row.pk)
 
 
 def _stages(intent: TransactionIntent) -> list[Stage]:

@@ -11,9 +11,9 @@ from issuer.backoffice import deposits, issuances, redemptions, tokens
 
 def site_urls(site: AdminSite) -> list[URLPattern]:
     """Return the pages, for whoever `site` lets in; they stand in front of the rooms' own."""
-    issuance = "primary_market/issuancerequest/<uuid:request_id>"
-    redemption = "primary_market/redemptionrequest/<uuid:request_id>"
-    deposit = "primary_market/deposit/<uuid:deposit_id>"
+    issuance = "primary_market/issuancerequest/<uuid:record_id>"
+    redemption = "primary_market/redemptionrequest/<uuid:record_id>"
+    deposit = "primary_market/deposit/<uuid:record_id>"
     pages: list[tuple[str, Callable[..., HttpResponse], str]] = [
         (f"{issuance}/change/", issuances.page, "primary_market_issuancerequest_change"),
         (f"{issuance}/<slug:name>/", issuances.take, "issuance-act"),

@@ -5,11 +5,12 @@ from django.test import Client
 
 from issuer.approvals.models import Proposal
 from issuer.audit.models import AuditEvent
+from issuer.gate.models import GateState, ScopeKind
 from issuer.people.roles import Role
 from issuer.primary_market.models import Deposit
 from issuer.primary_market.states import DepositState, RedemptionState, ReturnState
 from tests.backoffice.clients import client_of, text_of
-from tests.make import people, redemptions
+from tests.make import gate, people, redemptions
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("market_clock")]
 
@@ -119,6 +120,23 @@ class TestPage:
 
         assert page.count("<option") == 3
         assert other.client_reference not in page
+
+    @pytest.mark.parametrize("act", ["return", "confirm"])
+    def test_disables_a_return_under_a_halt(
+        self, officer: Client, approver: Client, act: str
+    ) -> None:
+        deposit = unknown()
+        if act == "confirm":
+            officer.post(address(deposit, "return"), REASON)
+        token_id = deposit.transfer.deployment.token_id
+        gate.hold(ScopeKind.TOKEN, token_id, effect=GateState.REDEEM_ONLY)
+        assert f'aria-describedby="why-{act}"' not in text_of(approver, address(deposit))
+        gate.hold(ScopeKind.TOKEN, token_id)
+
+        page = text_of(approver, address(deposit))
+
+        assert f'disabled aria-describedby="why-{act}"' in page
+        assert "Halted: The books and the chain differ." in page
 
     def test_offers_an_auditor_nothing(self) -> None:
         page = text_of(client_of(people.user(Role.AUDITOR)), address(unknown()))

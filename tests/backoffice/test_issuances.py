@@ -9,7 +9,7 @@ from issuer.approvals.models import Approval, Proposal
 from issuer.approvals.states import ProposalState
 from issuer.audit.models import AuditEvent
 from issuer.chain.states import IntentState
-from issuer.gate.models import ScopeKind
+from issuer.gate.models import GateState, ScopeKind
 from issuer.people.models import User
 from issuer.people.roles import Role
 from issuer.primary_market.models import IssuanceRequest
@@ -17,7 +17,7 @@ from issuer.primary_market.payload import APPROVE_ISSUANCE
 from issuer.primary_market.states import IssuanceState
 from issuer.reserves.models import ShareHold
 from tests.backoffice.clients import client_of, text_of
-from tests.make import gate, people, primary_market
+from tests.make import gate, people, primary_market, redemptions
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("market_clock")]
 
@@ -123,6 +123,33 @@ class TestPage:
 
         assert 'disabled aria-describedby="why-confirm"' in page
         assert "Halted: The books and the chain differ." in page
+
+    @pytest.mark.parametrize(
+        ("state", "act"),
+        [(IssuanceState.REQUESTED, "accept"), (IssuanceState.FUNDED, "propose")],
+    )
+    @pytest.mark.parametrize("effect", [GateState.REDEEM_ONLY, GateState.HALTED])
+    def test_disables_what_the_gate_keeps_from_being_done(
+        self, officer: Client, state: IssuanceState, act: str, effect: GateState
+    ) -> None:
+        issuance = primary_market.issuance(state=state)
+        assert f'aria-describedby="why-{act}"' not in text_of(officer, address(issuance))
+        gate.hold(ScopeKind.NETWORK, issuance.deployment.network_id, effect=effect)
+
+        page = text_of(officer, address(issuance))
+
+        assert f'disabled aria-describedby="why-{act}"' in page
+        assert f"{effect.label}: The books and the chain differ." in page
+
+    def test_disables_acceptance_while_the_participant_is_not_cleared(
+        self, officer: Client
+    ) -> None:
+        issuance = primary_market.issuance()
+        redemptions.lapse()
+
+        page = text_of(officer, address(issuance))
+
+        assert 'disabled aria-describedby="why-accept"' in page
 
     def test_shows_what_is_signed_beside_the_button(
         self, officer: Client, approver: Client

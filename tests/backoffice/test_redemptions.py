@@ -112,6 +112,23 @@ class TestPage:
 
         assert 'disabled aria-describedby="why-confirm"' in page
 
+    @pytest.mark.parametrize(
+        ("state", "act"),
+        [(RedemptionState.REQUESTED, "accept"), (RedemptionState.RECEIVED, "propose")],
+    )
+    def test_disables_what_a_halt_keeps_from_being_done(
+        self, officer: Client, state: RedemptionState, act: str
+    ) -> None:
+        redemption = redemptions.redemption(state=state)
+        gate.hold(ScopeKind.TOKEN, redemption.token_id, effect=GateState.REDEEM_ONLY)
+        assert f'aria-describedby="why-{act}"' not in text_of(officer, address(redemption))
+        gate.hold(ScopeKind.TOKEN, redemption.token_id)
+
+        page = text_of(officer, address(redemption))
+
+        assert f'disabled aria-describedby="why-{act}"' in page
+        assert "Halted: The books and the chain differ." in page
+
     def test_can_be_confirmed_while_only_redeeming_goes_on(
         self, officer: Client, approver: Client
     ) -> None:

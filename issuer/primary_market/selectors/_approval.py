@@ -30,10 +30,10 @@ from issuer.reserves.errors import CoverUnknown, SharesNotFree
 
 @dataclass(frozen=True, slots=True)
 class ApprovalView:
-    """One request before its approval, as `actor` sees it.
+    """One request before it is accepted or approved, as `actor` sees it.
 
-    `cover_after` is what `cover_before` would be once the mint is booked. The two lists say why
-    `actor` cannot propose or confirm now; empty is a button that can be pressed.
+    `cover_after` is what `cover_before` would be once the mint is booked. The lists say why
+    `actor` cannot accept, propose or confirm now; empty is a button that can be pressed.
     """
 
     payload: dict[str, Any]
@@ -41,6 +41,7 @@ class ApprovalView:
     proposal: Proposal | None
     cover_before: Cover
     cover_after: Cover
+    not_to_accept: tuple[Refusal, ...]
     not_to_propose: tuple[Refusal, ...]
     not_to_confirm: tuple[Refusal, ...]
 
@@ -56,11 +57,15 @@ def approval_view(request: IssuanceRequest, *, actor: Actor, at: datetime) -> Ap
     before = reserves.cover_of(request.token, at=at)
     state = IssuanceState(request.state)
     shut = shut_gates(request.deployment, SHUT_FOR_ISSUANCE)
-    shared = [
-        lambda: IssuanceStep.APPROVE.value.check(state),
+    terms = [
         lambda: checks.require_cleared(request, at=at),
         lambda: checks.require_wallet(request),
         lambda: checks.require_unchanged_terms(request, at=at),
+    ]
+    to_accept = [lambda: IssuanceStep.ACCEPT.value.check(state), *terms]
+    shared = [
+        lambda: IssuanceStep.APPROVE.value.check(state),
+        *terms,
         lambda: require_person(actor),
     ]
     to_propose = [*shared, lambda: require_none_proposed(proposal)]
@@ -75,6 +80,7 @@ def approval_view(request: IssuanceRequest, *, actor: Actor, at: datetime) -> Ap
         proposal=proposal,
         cover_before=before,
         cover_after=_after(before, request),
+        not_to_accept=refusals(to_accept) + shut,
         not_to_propose=refusals(to_propose) + shut,
         not_to_confirm=refusals(to_confirm) + shut + _uncovered(before, request),
     )

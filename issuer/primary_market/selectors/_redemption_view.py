@@ -29,10 +29,10 @@ from issuer.reserves.errors import CoverUnknown, SharesNotFree
 
 @dataclass(frozen=True, slots=True)
 class RedemptionView:
-    """One redemption before its approval, as `actor` sees it.
+    """One redemption before it is accepted or approved, as `actor` sees it.
 
-    `cover_after` is what `cover_before` would be once the shares have left. The two lists say why
-    `actor` cannot propose or confirm now; empty is a button that can be pressed.
+    `cover_after` is what `cover_before` would be once the shares have left. The lists say why
+    `actor` cannot accept, propose or confirm now; empty is a button that can be pressed.
     """
 
     payload: dict[str, Any]
@@ -40,6 +40,7 @@ class RedemptionView:
     proposal: Proposal | None
     cover_before: Cover
     cover_after: Cover
+    not_to_accept: tuple[Refusal, ...]
     not_to_propose: tuple[Refusal, ...]
     not_to_confirm: tuple[Refusal, ...]
 
@@ -55,11 +56,15 @@ def redemption_view(request: RedemptionRequest, *, actor: Actor, at: datetime) -
     before = reserves.cover_of(request.token, at=at)
     state = RedemptionState(request.state)
     shut = shut_gates(request.deployment, SHUT_FOR_REDEMPTION)
-    shared = [
-        lambda: RedemptionStep.APPROVE.value.check(state),
+    terms = [
         lambda: checks.require_cleared(request, at=at),
         lambda: checks.require_wallet(request),
         lambda: checks.require_same_multiplier(request, at=at),
+    ]
+    to_accept = [lambda: RedemptionStep.ACCEPT.value.check(state), *terms]
+    shared = [
+        lambda: RedemptionStep.APPROVE.value.check(state),
+        *terms,
         lambda: checks.require_all_received(request),
         lambda: require_person(actor),
     ]
@@ -74,6 +79,7 @@ def redemption_view(request: RedemptionRequest, *, actor: Actor, at: datetime) -
         proposal=proposal,
         cover_before=before,
         cover_after=_after(before, request),
+        not_to_accept=refusals(to_accept) + shut,
         not_to_propose=refusals([*shared, lambda: require_none_proposed(proposal)]) + shut,
         not_to_confirm=refusals(to_confirm) + shut + _undeliverable(before, request),
     )
