@@ -11,43 +11,32 @@ from rest_framework.response import Response
 
 from issuer.api.authentication import caller_of
 from issuer.api.documentation import reads, writes
-from issuer.api.errors import TokenUnknown
 from issuer.api.fields import QuantityField
 from issuer.api.idempotency import idempotent
 from issuer.api.pagination import PAGE_PARAMETERS
 from issuer.api.v1.requests import (
+    REFUSED_AT_ONCE,
+    ChainActOutput,
     RequestInput,
+    RequestOutput,
     RequirementOutput,
+    asked_by,
+    chain_act_document,
     filtered,
     filters,
+    request_document,
     requirement_document,
-    token_called,
 )
 from issuer.api.views import PartnerView, page_of
-from issuer.foundation import canonical, clock, quantities
-from issuer.foundation.errors import IllegalTransition, Malformed
-from issuer.foundation.quantities import QuantityMalformed, QuantityTooFine
-from issuer.gate.errors import GateClosed
-from issuer.instruments.errors import MultiplierUnknown
-from issuer.kyc.errors import KycNotCleared
-from issuer.parties.errors import NamespaceUnsupported, WalletNotBound
+from issuer.foundation import clock, quantities
+from issuer.foundation.errors import IllegalTransition
 from issuer.primary_market import errors, selectors, services
-from issuer.primary_market.axes import Business, Custody, OnChain
 from issuer.primary_market.models import IssuanceRequest
 from issuer.primary_market.states import IssuanceState
 
 
 class IssuanceInput(RequestInput):
     """What a participant asks for; shares to deliver follow from the token's multiplier."""
-
-
-class MintOutput(serializers.Serializer):
-    """The mint on chain, once it is final."""
-
-    transaction_hash = serializers.CharField()
-    block_number = serializers.IntegerField()
-    block_hash = serializers.CharField()
-    mined_at = serializers.DateTimeField()
 
 
 class DeliveryOutput(serializers.Serializer):
@@ -62,29 +51,15 @@ class DeliveryOutput(serializers.Serializer):
     settlement_date = serializers.DateField()
 
 
-class IssuanceOutput(serializers.Serializer):
+class IssuanceOutput(RequestOutput):
     """An issuance request, seen from three sides: business, custody and chain."""
 
-    id = serializers.UUIDField()
-    client_reference = serializers.CharField()
-    token = serializers.CharField()
-    network = serializers.CharField()
-    wallet = serializers.CharField()
-    quantity = QuantityField(help_text="Whole tokens, before the multiplier.")
-    unit = serializers.CharField()
-    decimals = serializers.IntegerField()
     multiplier = QuantityField(help_text="Shares per token when the request was made.")
     shares = QuantityField(help_text="Whole shares to deliver.")
     state = serializers.ChoiceField(IssuanceState.choices)
-    business = serializers.ChoiceField(Business.choices)
-    custody = serializers.ChoiceField(Custody.choices)
-    chain = serializers.ChoiceField(OnChain.choices)
-    reason = serializers.CharField(allow_blank=True, help_text="Of the last step.")
     delivery = DeliveryOutput(allow_null=True)
-    mint = MintOutput(allow_null=True)
-    requested_at = serializers.DateTimeField()
+    mint = ChainActOutput(allow_null=True)
     expires_at = serializers.DateTimeField(help_text="Unless the shares have settled before.")
-    completed_at = serializers.DateTimeField(allow_null=True)
 
 
 class IssuanceDetailOutput(IssuanceOutput):
@@ -120,37 +95,12 @@ class IssuanceList(PartnerView):
         "Request an issuance",
         IssuanceInput,
         IssuanceDetailOutput,
-        refusals=[
-            TokenUnknown,
-            errors.TokenOfAnotherProgram,
-            errors.TokenNotOnNetwork,
-            errors.IssuanceClosed,
-            errors.ClientReferenceUsed,
-            KycNotCleared,
-            NamespaceUnsupported,
-            Malformed,
-            WalletNotBound,
-            QuantityMalformed,
-            QuantityTooFine,
-            GateClosed,
-            MultiplierUnknown,
-        ],
+        refusals=[*REFUSED_AT_ONCE, errors.IssuanceClosed],
     )
     @idempotent
     def post(self, request: Request) -> Response:
-        body = IssuanceInput(data=request.data)
-        body.is_valid(raise_exception=True)
-        asked, caller, at = body.validated_data, caller_of(request), clock.now()
-        issuance = services.request_issuance(
-            participant=caller.participant,
-            token=token_called(asked["token"]),
-            network=asked["network"],
-            wallet_address=asked["wallet"],
-            quantity=asked["quantity"],
-            client_reference=asked["client_reference"],
-            actor=caller.actor,
-            at=at,
-        )
+        at = clock.now()
+        issuance = services.request_issuance(**asked_by(request, IssuanceInput), at=at)
         return Response(_detail(request, issuance.pk, at=at), status=HTTPStatus.CREATED)
 
 
@@ -187,29 +137,9 @@ class IssuanceCancellation(PartnerView):
 
 def issuance_document(issuance: IssuanceRequest) -> dict[str, Any]:
     """Return how a request that `selectors.issuances` returned is shown."""
-    axes = selectors.axes_of(issuance)
-    completed_at = issuance.completed_at
-    return {
-        "id": str(issuance.pk),
-        "client_reference": issuance.client_reference,
-        "token": issuance.token.symbol,
-        "network": issuance.deployment.network.caip2,
-        "wallet": issuance.wallet.address,
-        "quantity": quantities.to_text(issuance.quantity),
-        "unit": "tokens",
-        "decimals": issuance.deployment.decimals,
-        "multiplier": quantities.to_text(issuance.multiplier),
-        "shares": quantities.to_text(issuance.shares),
-        "state": issuance.state,
-        "business": axes.business.value,
-        "custody": axes.custody.value,
-        "chain": axes.chain.value,
-        "reason": issuance.reason,
+    return request_document(issuance, selectors.axes_of(issuance)) | {
         "delivery": _delivery(issuance),
-        "mint": _mint(issuance),
-        "requested_at": canonical.timestamp(issuance.requested_at),
-        "expires_at": canonical.timestamp(issuance.expires_at),
-        "completed_at": None if completed_at is None else canonical.timestamp(completed_at),
+        "mint": chain_act_document(issuance.mint_intent),
     }
 
 
@@ -233,16 +163,4 @@ def _delivery(issuance: IssuanceRequest) -> dict[str, str] | None:
         "delivering_party": instruction.counterparty,
         "trade_date": instruction.trade_date.isoformat(),
         "settlement_date": instruction.settlement_date.isoformat(),
-    }
-
-
-def _mint(issuance: IssuanceRequest) -> dict[str, Any] | None:
-    if issuance.mint_intent is None or issuance.mint_intent.event is None:
-        return None
-    event = issuance.mint_intent.event
-    return {
-        "transaction_hash": event.transaction_hash,
-        "block_number": event.block_number,
-        "block_hash": event.block_hash,
-        "mined_at": canonical.timestamp(event.block_mined_at),
     }

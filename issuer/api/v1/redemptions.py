@@ -11,28 +11,26 @@ from rest_framework.response import Response
 
 from issuer.api.authentication import caller_of
 from issuer.api.documentation import reads, writes
-from issuer.api.errors import TokenUnknown
 from issuer.api.fields import QuantityField
 from issuer.api.idempotency import idempotent
 from issuer.api.pagination import PAGE_PARAMETERS
 from issuer.api.v1.requests import (
+    REFUSED_AT_ONCE,
+    ChainActOutput,
     RequestInput,
+    RequestOutput,
     RequirementOutput,
+    asked_by,
+    chain_act_document,
     filtered,
     filters,
+    request_document,
     requirement_document,
-    token_called,
 )
 from issuer.api.views import PartnerView, page_of
 from issuer.foundation import canonical, clock, quantities
-from issuer.foundation.errors import IllegalTransition, Malformed
-from issuer.foundation.quantities import QuantityMalformed, QuantityTooFine
-from issuer.gate.errors import GateClosed
-from issuer.instruments.errors import MultiplierUnknown
-from issuer.kyc.errors import KycNotCleared
-from issuer.parties.errors import NamespaceUnsupported, WalletNotBound
+from issuer.foundation.errors import IllegalTransition
 from issuer.primary_market import errors, selectors, services
-from issuer.primary_market.axes import Business, Custody, OnChain
 from issuer.primary_market.models import Deposit, DepositReturn, RedemptionRequest
 from issuer.primary_market.states import DepositState, RedemptionState, ReturnState
 
@@ -62,15 +60,6 @@ class DepositOutput(serializers.Serializer):
     returns = ReturnOutput(many=True)
 
 
-class BurnOutput(serializers.Serializer):
-    """The burn on chain, once it is final."""
-
-    transaction_hash = serializers.CharField()
-    block_number = serializers.IntegerField()
-    block_hash = serializers.CharField()
-    mined_at = serializers.DateTimeField()
-
-
 class OutgoingDeliveryOutput(serializers.Serializer):
     """The shares that are delivered, once the custodian is instructed."""
 
@@ -82,33 +71,20 @@ class OutgoingDeliveryOutput(serializers.Serializer):
     settlement_date = serializers.DateField()
 
 
-class RedemptionOutput(serializers.Serializer):
+class RedemptionOutput(RequestOutput):
     """A redemption request, seen from three sides: business, custody and chain."""
 
-    id = serializers.UUIDField()
-    client_reference = serializers.CharField()
-    token = serializers.CharField()
-    network = serializers.CharField()
     wallet = serializers.CharField(help_text="From which the tokens are to come.")
     deposit_address = serializers.CharField(help_text="To which they are to be sent.")
-    quantity = QuantityField(help_text="Whole tokens, before the multiplier.")
     minimum = QuantityField(help_text="Whole tokens that are redeemed at once at least.")
     received = QuantityField(help_text="Whole tokens of it that have come, finally.")
-    unit = serializers.CharField()
-    decimals = serializers.IntegerField()
     multiplier = QuantityField(help_text="Shares per token; it changes with a split.")
     shares = QuantityField(help_text="Whole shares that are delivered.")
     state = serializers.ChoiceField(RedemptionState.choices)
-    business = serializers.ChoiceField(Business.choices)
-    custody = serializers.ChoiceField(Custody.choices)
-    chain = serializers.ChoiceField(OnChain.choices)
-    reason = serializers.CharField(allow_blank=True, help_text="Of the last step.")
     deposits = DepositOutput(many=True)
-    burn = BurnOutput(allow_null=True)
+    burn = ChainActOutput(allow_null=True)
     delivery = OutgoingDeliveryOutput(allow_null=True)
-    requested_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField(help_text="Unless the tokens have come before.")
-    completed_at = serializers.DateTimeField(allow_null=True)
 
 
 class RedemptionDetailOutput(RedemptionOutput):
@@ -144,38 +120,12 @@ class RedemptionList(PartnerView):
         "Request a redemption",
         RedemptionInput,
         RedemptionDetailOutput,
-        refusals=[
-            TokenUnknown,
-            errors.TokenOfAnotherProgram,
-            errors.TokenNotOnNetwork,
-            errors.RedemptionClosed,
-            errors.BelowMinimum,
-            errors.ClientReferenceUsed,
-            KycNotCleared,
-            NamespaceUnsupported,
-            Malformed,
-            WalletNotBound,
-            QuantityMalformed,
-            QuantityTooFine,
-            GateClosed,
-            MultiplierUnknown,
-        ],
+        refusals=[*REFUSED_AT_ONCE, errors.RedemptionClosed, errors.BelowMinimum],
     )
     @idempotent
     def post(self, request: Request) -> Response:
-        body = RedemptionInput(data=request.data)
-        body.is_valid(raise_exception=True)
-        asked, caller, at = body.validated_data, caller_of(request), clock.now()
-        redemption = services.request_redemption(
-            participant=caller.participant,
-            token=token_called(asked["token"]),
-            network=asked["network"],
-            wallet_address=asked["wallet"],
-            quantity=asked["quantity"],
-            client_reference=asked["client_reference"],
-            actor=caller.actor,
-            at=at,
-        )
+        at = clock.now()
+        redemption = services.request_redemption(**asked_by(request, RedemptionInput), at=at)
         return Response(_detail(request, redemption.pk, at=at), status=HTTPStatus.CREATED)
 
 
@@ -215,32 +165,13 @@ class RedemptionCancellation(PartnerView):
 def redemption_document(redemption: RedemptionRequest) -> dict[str, Any]:
     """Return how a request that `selectors.redemptions` returned is shown."""
     axes = selectors.redemption_axes_of(redemption)
-    completed_at = redemption.completed_at
-    return {
-        "id": str(redemption.pk),
-        "client_reference": redemption.client_reference,
-        "token": redemption.token.symbol,
-        "network": redemption.deployment.network.caip2,
-        "wallet": redemption.wallet.address,
+    return request_document(redemption, axes) | {
         "deposit_address": redemption.deposit_address,
-        "quantity": quantities.to_text(redemption.quantity),
         "minimum": quantities.to_text(redemption.minimum),
         "received": quantities.to_text(redemption.received),
-        "unit": "tokens",
-        "decimals": redemption.deployment.decimals,
-        "multiplier": quantities.to_text(redemption.multiplier),
-        "shares": quantities.to_text(redemption.shares),
-        "state": redemption.state,
-        "business": axes.business.value,
-        "custody": axes.custody.value,
-        "chain": axes.chain.value,
-        "reason": redemption.reason,
         "deposits": [_deposit(deposit) for deposit in redemption.deposits.all()],
-        "burn": _burn(redemption),
+        "burn": chain_act_document(redemption.burn_intent),
         "delivery": _delivery(redemption),
-        "requested_at": canonical.timestamp(redemption.requested_at),
-        "expires_at": canonical.timestamp(redemption.expires_at),
-        "completed_at": None if completed_at is None else canonical.timestamp(completed_at),
     }
 
 
@@ -278,18 +209,6 @@ def _return(found: DepositReturn) -> dict[str, Any]:
         "state": found.state,
         "reason": found.reason,
         "transaction_hash": transaction_hash,
-    }
-
-
-def _burn(redemption: RedemptionRequest) -> dict[str, Any] | None:
-    if redemption.burn_intent is None or redemption.burn_intent.event is None:
-        return None
-    event = redemption.burn_intent.event
-    return {
-        "transaction_hash": event.transaction_hash,
-        "block_number": event.block_number,
-        "block_hash": event.block_hash,
-        "mined_at": canonical.timestamp(event.block_mined_at),
     }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 from django.db import models
 from django.db.models import QuerySet
@@ -11,13 +11,40 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from issuer.api.authentication import caller_of
 from issuer.api.errors import ParameterError, TokenUnknown
 from issuer.api.fields import Input, QuantityField, StrictCharField, choice_of
+from issuer.chain.models import TransactionIntent
+from issuer.foundation import canonical, quantities
+from issuer.foundation.errors import DomainError, Malformed
+from issuer.foundation.quantities import QuantityMalformed, QuantityTooFine
+from issuer.gate.errors import GateClosed
+from issuer.instruments.errors import MultiplierUnknown
 from issuer.instruments.models import Token
+from issuer.kyc.errors import KycNotCleared
+from issuer.parties.errors import NamespaceUnsupported, WalletNotBound
+from issuer.primary_market import errors
+from issuer.primary_market.axes import Axes, Business, Custody, OnChain
 from issuer.primary_market.models import IssuanceRequest, RedemptionRequest
 from issuer.primary_market.selectors import Party, Requirement
 
 Row = TypeVar("Row", IssuanceRequest, RedemptionRequest)
+
+#: Why a request of either kind is not taken.
+REFUSED_AT_ONCE: Final[Sequence[type[DomainError]]] = (
+    TokenUnknown,
+    errors.TokenOfAnotherProgram,
+    errors.TokenNotOnNetwork,
+    errors.ClientReferenceUsed,
+    KycNotCleared,
+    NamespaceUnsupported,
+    Malformed,
+    WalletNotBound,
+    QuantityMalformed,
+    QuantityTooFine,
+    GateClosed,
+    MultiplierUnknown,
+)
 
 
 class RequestInput(Input):
@@ -32,12 +59,98 @@ class RequestInput(Input):
     )
 
 
+class RequestOutput(serializers.Serializer):
+    """What every request says of itself, seen from three sides: business, custody and chain."""
+
+    id = serializers.UUIDField()
+    client_reference = serializers.CharField()
+    token = serializers.CharField()
+    network = serializers.CharField()
+    wallet = serializers.CharField()
+    quantity = QuantityField(help_text="Whole tokens, before the multiplier.")
+    unit = serializers.CharField()
+    decimals = serializers.IntegerField()
+    business = serializers.ChoiceField(Business.choices)
+    custody = serializers.ChoiceField(Custody.choices)
+    chain = serializers.ChoiceField(OnChain.choices)
+    reason = serializers.CharField(allow_blank=True, help_text="Of the last step.")
+    requested_at = serializers.DateTimeField()
+    completed_at = serializers.DateTimeField(allow_null=True)
+
+
+class ChainActOutput(serializers.Serializer):
+    """A mint or a burn on chain, once it is final."""
+
+    transaction_hash = serializers.CharField()
+    block_number = serializers.IntegerField()
+    block_hash = serializers.CharField()
+    mined_at = serializers.DateTimeField()
+
+
 class RequirementOutput(serializers.Serializer):
     """One thing that has to happen before the request goes on."""
 
     code = serializers.CharField()
     detail = serializers.CharField()
     awaiting_action_from = serializers.ChoiceField(Party.choices)
+
+
+def asked_by(request: Request, form: type[RequestInput]) -> dict[str, Any]:
+    """Return what the service that opens a request is told, but for the time.
+
+    Raises:
+        TokenUnknown: if there is no such token.
+    """
+    body = form(data=request.data)
+    body.is_valid(raise_exception=True)
+    asked, caller = body.validated_data, caller_of(request)
+    return {
+        "participant": caller.participant,
+        "token": token_called(asked["token"]),
+        "network": asked["network"],
+        "wallet_address": asked["wallet"],
+        "quantity": asked["quantity"],
+        "client_reference": asked["client_reference"],
+        "actor": caller.actor,
+    }
+
+
+def request_document(request: IssuanceRequest | RedemptionRequest, axes: Axes) -> dict[str, Any]:
+    """Return what is shown alike of either kind of request."""
+    completed_at = request.completed_at
+    return {
+        "id": str(request.pk),
+        "client_reference": request.client_reference,
+        "token": request.token.symbol,
+        "network": request.deployment.network.caip2,
+        "wallet": request.wallet.address,
+        "quantity": quantities.to_text(request.quantity),
+        "unit": "tokens",
+        "decimals": request.deployment.decimals,
+        "multiplier": quantities.to_text(request.multiplier),
+        "shares": quantities.to_text(request.shares),
+        "state": request.state,
+        "business": axes.business.value,
+        "custody": axes.custody.value,
+        "chain": axes.chain.value,
+        "reason": request.reason,
+        "requested_at": canonical.timestamp(request.requested_at),
+        "expires_at": canonical.timestamp(request.expires_at),
+        "completed_at": None if completed_at is None else canonical.timestamp(completed_at),
+    }
+
+
+def chain_act_document(intent: TransactionIntent | None) -> dict[str, Any] | None:
+    """Return how a mint or a burn is shown; nothing before it is final."""
+    if intent is None or intent.event is None:
+        return None
+    event = intent.event
+    return {
+        "transaction_hash": event.transaction_hash,
+        "block_number": event.block_number,
+        "block_hash": event.block_hash,
+        "mined_at": canonical.timestamp(event.block_mined_at),
+    }
 
 
 def requirement_document(requirement: Requirement) -> dict[str, str]:
