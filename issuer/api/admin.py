@@ -18,6 +18,7 @@ from issuer.foundation.actors import Actor
 from issuer.parties.models import AuthorizedParticipant
 from issuer.people.actors import actor_of
 from issuer.people.acts import Act, ActsAdmin, may_take
+from issuer.people.histories import named
 from issuer.people.models import User
 
 ISSUE: Final = "api.issue_apikey"
@@ -70,12 +71,15 @@ class ApiKeyAdmin(ActsAdmin, ModelAdmin):
         "participant",
         "label",
         "scopes",
-        "issued_by",
+        "issuer",
         "issued_at",
         "expires_at",
-        "revoked_by",
+        "revoker",
         "revoked_at",
     )
+    readonly_fields = ("issuer", "revoker")
+    issuer = named("issued_by", "Issued by")
+    revoker = named("revoked_by", "Revoked by")
     opening = Act(
         name="issue",
         label="Issue a key",

@@ -24,6 +24,7 @@ from issuer.attestation.package import verify_offline
 from issuer.attestation.states import AttestationKind, AttestationState
 from issuer.foundation.admin import ReadOnlyAdmin
 from issuer.people.acts import Act, ActsAdmin, ReasonForm
+from issuer.people.histories import HistoryInline, named
 
 
 def _waits(attestation: Attestation) -> bool:
@@ -116,14 +117,12 @@ class ExhibitInline(ReadOnlyAdmin, TabularInline):
         return rows.defer("content")
 
 
-class TransitionInline(ReadOnlyAdmin, TabularInline):
+class TransitionInline(HistoryInline, TabularInline):
     """The history of a statement."""
 
     model = AttestationTransition
-    fields = ("occurred_at", "step", "origin", "destination", "actor", "reason")
+    fields = (*HistoryInline.fields, "reason")
     readonly_fields = fields
-    extra = 0
-    ordering = ("id",)
 
 
 @admin.register(Attestation)
@@ -228,6 +227,7 @@ class AttestationAdmin(ActsAdmin, ModelAdmin):
 class StatementKeyAdmin(ReadOnlyAdmin, ModelAdmin):
     """The public keys; a new one is registered from the machine that holds its secret half."""
 
-    list_display = ("key_id", "public_key", "valid_from", "registered_by")
+    list_display = ("key_id", "public_key", "valid_from", "by")
     ordering = ("-valid_from",)
     show_full_result_count = False
+    by = named("registered_by", "Registered by")

@@ -33,6 +33,7 @@ from issuer.foundation.templatetags import screens
 from issuer.parties.models import Custodian
 from issuer.people.actors import actor_of
 from issuer.people.acts import Act, ActsAdmin, ReasonForm
+from issuer.people.histories import HistoryInline, named
 from issuer.people.models import User
 
 LOAD: Final = "custody.load_statement"
@@ -181,7 +182,7 @@ class PositionInline(ReadOnlyAdmin, TabularInline):
 class StatementAdmin(ReadOnlyAdmin, ModelAdmin):
     """What custodians said; a file is looked at before it is taken in, and never changed."""
 
-    list_display = ("reference", "custodian", "as_of_date", "received_at", "received_by")
+    list_display = ("reference", "custodian", "as_of_date", "received_at")
     list_filter = ("custodian",)
     list_select_related = ("custodian__entity",)
     search_fields = ("reference", "file_name", "sha256")
@@ -190,9 +191,11 @@ class StatementAdmin(ReadOnlyAdmin, ModelAdmin):
     show_full_result_count = False
     fields = (
         *("custodian", "reference", "as_of_date", "file_name", "sha256"),
-        *("received_at", "received_by", "supersedes"),
+        *("received_at", "by", "supersedes"),
     )
+    readonly_fields = ("by",)
     inlines = (PositionInline,)
+    by = named("received_by", "Received by")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Statement]:
         rows: QuerySet[Statement] = super().get_queryset(request)
@@ -291,14 +294,12 @@ class PositionAdmin(ReadOnlyAdmin, ModelAdmin):
         return screens.utc(position.statement.as_of_date)
 
 
-class InstructionTransitionInline(ReadOnlyAdmin, TabularInline):
+class InstructionTransitionInline(HistoryInline, TabularInline):
     """The history of an instruction."""
 
     model = InstructionTransition
-    fields = ("occurred_at", "step", "origin", "destination", "detail", "actor")
+    fields = (*HistoryInline.fields, "detail")
     readonly_fields = fields
-    extra = 0
-    ordering = ("id",)
 
 
 @admin.register(SettlementInstruction)
@@ -318,9 +319,9 @@ class SettlementInstructionAdmin(ActsAdmin, ModelAdmin):
     fields = (
         *("account", "direction", "purpose", "request_id", "shares", "moved", "left"),
         *("trade_date", "settlement_date", "counterparty", "status", "late", "reason"),
-        *("evidence", "instructed_by", "instructed_at", "settled_at"),
+        *("evidence", "by", "instructed_at", "settled_at"),
     )
-    readonly_fields = ("shares", "moved", "left", "status", "late")
+    readonly_fields = ("shares", "moved", "left", "status", "late", "by")
     inlines = (InstructionTransitionInline,)
     opening = Act(
         name="instruct",
@@ -336,6 +337,8 @@ class SettlementInstructionAdmin(ActsAdmin, ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[SettlementInstruction]:
         rows: QuerySet[SettlementInstruction] = super().get_queryset(request)
         return rows.select_related("account__token__security", "account__custodian__entity")
+
+    by = named("instructed_by", "Instructed by")
 
     @admin.display(description="Quantity", ordering="quantity")
     def shares(self, instruction: SettlementInstruction) -> SafeString:

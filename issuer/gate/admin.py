@@ -13,6 +13,7 @@ from issuer.gate import forms, selectors, services
 from issuer.gate.models import Cause, GateState, Hold
 from issuer.gate.selectors import ScopeKey
 from issuer.people.acts import Act, ActsAdmin
+from issuer.people.histories import named
 
 
 def _halt(_: None, *, scope: ScopeKey, reason: str, **told: Any) -> Hold:
@@ -56,10 +57,12 @@ class HoldAdmin(ActsAdmin, ModelAdmin):
     ordering = ("-placed_at", "-id")
     show_full_result_count = False
     fields = (
-        *("name", "status", "cause", "reason", "reference", "placed_at", "placed_by"),
-        *("released_at", "released_by", "resumption"),
+        *("name", "status", "cause", "reason", "reference", "placed_at", "placer"),
+        *("released_at", "releaser", "resumption"),
     )
-    readonly_fields = ("name", "status")
+    readonly_fields = ("name", "status", "placer", "releaser")
+    placer = named("placed_by", "Placed by")
+    releaser = named("released_by", "Released by")
     opening = HALT
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Hold]:

@@ -22,6 +22,7 @@ from issuer.kyc.models import Case, CaseTransition, EvidenceDocument
 from issuer.kyc.states import CaseState, CaseStep
 from issuer.people.actors import actor_of
 from issuer.people.acts import Act, ActsAdmin, NothingAsked, ReasonForm
+from issuer.people.histories import HistoryInline, named
 from issuer.people.models import User
 
 MANAGE: Final = "kyc.manage_case"
@@ -126,10 +127,12 @@ class EvidenceInline(ReadOnlyAdmin, TabularInline):
     """The documents of a case, for those who may see personal data."""
 
     model = EvidenceDocument
-    fields = ("kind", "media_type", "size_bytes", "sha256", "added_by", "added_at", "content")
+    fields = ("kind", "media_type", "size_bytes", "sha256", "by", "added_at", "content")
     readonly_fields = fields
     extra = 0
     ordering = ("id",)
+
+    by = named("added_by", "Added by")
 
     @admin.display(description="Content")
     def content(self, document: EvidenceDocument) -> str:
@@ -137,14 +140,10 @@ class EvidenceInline(ReadOnlyAdmin, TabularInline):
         return format_html('<a href="{}">Download</a>', address)
 
 
-class TransitionInline(ReadOnlyAdmin, TabularInline):
+class TransitionInline(HistoryInline, TabularInline):
     """The history of a case."""
 
     model = CaseTransition
-    fields = ("occurred_at", "step", "origin", "destination", "actor")
-    readonly_fields = fields
-    extra = 0
-    ordering = ("id",)
 
 
 @admin.register(Case)

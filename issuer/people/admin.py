@@ -10,6 +10,7 @@ from issuer.foundation.actors import Actor
 from issuer.foundation.admin import ReadOnlyAdmin
 from issuer.people import forms, services
 from issuer.people.acts import Act, ActsAdmin
+from issuer.people.histories import named
 from issuer.people.models import Person, RoleAssignment, User
 from issuer.people.roles import Role
 
@@ -146,7 +147,9 @@ class UserAdmin(ActsAdmin, ModelAdmin):
 class RoleAssignmentAdmin(ReadOnlyAdmin, ModelAdmin):
     """Who has or had which role."""
 
-    list_display = ("person", "role", "granted_at", "granted_by", "revoked_at", "revoked_by")
+    list_display = ("person", "role", "granted_at", "granter", "revoked_at", "revoker")
+    granter = named("granted_by", "Granted by")
+    revoker = named("revoked_by", "Revoked by")
     list_filter = ("role",)
     list_select_related = ("person",)
     search_fields = ("person__name",)

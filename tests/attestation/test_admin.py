@@ -77,6 +77,15 @@ class TestThePageOfAStatement:
         assert "No breaks in the period." in shown
         assert act(attestation, "confirm") in shown
 
+    def test_names_who_did_what(self, world: make.World) -> None:
+        attestation = make.frozen(world, at=clock.now())
+        proposer = User.objects.get(pk=world.officer.name)
+
+        shown = logged_in(Role.AUDITOR).get(page(attestation)).content.decode()
+
+        assert proposer.person.name in shown
+        assert "STAFF:" not in shown
+
     def test_offers_nothing_to_who_may_not(self, world: make.World) -> None:
         attestation = make.frozen(world, at=clock.now())
 

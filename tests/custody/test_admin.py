@@ -180,6 +180,20 @@ class TestInstructions:
         assert instruction.state == InstructionState.CANCELLED
         assert instruction.transitions.count() == 2
 
+    def test_name_who_did_what(
+        self, officer: Client, account: CustodyAccount, now: datetime
+    ) -> None:
+        instruction = custody.instruction(account, at=now)
+        self.act(officer, instruction, "fail", reason="The broker had none.")
+        login = User.objects.get(pk=officer.session["_auth_user_id"])
+        address = reverse("admin:custody_settlementinstruction_change", args=[instruction.pk])
+
+        page = logged_in(people.user(Role.AUDITOR)).get(address).content.decode()
+
+        assert login.person.name in page
+        assert "STAFF:" not in page
+        assert "SYSTEM:" not in page
+
     def test_of_a_request_are_not_offered_for_canceling(
         self, officer: Client, account: CustodyAccount, now: datetime
     ) -> None:

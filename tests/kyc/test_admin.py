@@ -10,6 +10,7 @@ from issuer.audit.models import AuditEvent
 from issuer.foundation import clock
 from issuer.kyc.models import Case, CaseTransition, EvidenceDocument, RiskRating
 from issuer.kyc.states import CaseState
+from issuer.people.models import User
 from issuer.people.roles import Role
 from tests.make import kyc as make
 from tests.make import parties, people
@@ -80,7 +81,18 @@ class TestThePageOfACase:
         page = officer.get(change(case)).content.decode()
 
         assert document.sha256 in page
-        assert "SUBMIT" in page
+        assert "Submit" in page
+
+    def test_names_who_did_what(self, officer: Client) -> None:
+        case = make.case(state=CaseState.IN_PROGRESS)
+        make.evidence(case)
+        officer.post(act(case, "submit"))
+        login = User.objects.get(pk=officer.session["_auth_user_id"])
+
+        page = logged_in(Role.AUDITOR).get(change(case)).content.decode()
+
+        assert login.person.name in page
+        assert "STAFF:" not in page
 
     @pytest.mark.parametrize("role", OTHERS)
     def test_shows_others_no_evidence_and_offers_them_nothing(self, role: Role) -> None:

@@ -16,6 +16,8 @@ from unfold.admin import ModelAdmin
 from issuer.foundation import clock
 from issuer.foundation.admin import ReadOnlyAdmin
 from issuer.foundation.templatetags import screens
+from issuer.people.actors import names_of
+from issuer.people.histories import named
 from issuer.reconciliation import selectors
 from issuer.reconciliation.models import Line, Run, TokenResult
 from issuer.reserves.cover import SEVERITY, CoverStatus
@@ -38,12 +40,13 @@ class Leg:
 class RunAdmin(ReadOnlyAdmin, ModelAdmin):
     """What each run found."""
 
-    list_display = ("as_of", "program", "answer", "tokens", "started_by")
+    list_display = ("as_of", "program", "answer", "tokens", "by")
     list_filter = ("program",)
     list_select_related = ("program",)
     date_hierarchy = "as_of"
     ordering = ("-as_of", "-id")
     show_full_result_count = False
+    by = named("started_by", "Started by")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
         rows: QuerySet[Run] = super().get_queryset(request)
@@ -82,6 +85,7 @@ class RunAdmin(ReadOnlyAdmin, ModelAdmin):
             "title": str(run),
             "opts": self.opts,
             "run": run,
+            "started_by": names_of([run.started_by])[run.started_by],
             "now": clock.now(),
             "tokens": [(result, _legs(result), breaks[result.token_id]) for result in results],
         }
