@@ -56,8 +56,8 @@ class AlertDeliveryAdmin(ReadOnlyAdmin, ModelAdmin):
         assert isinstance(request.user, User)
         actor, at = actor_of(request.user), clock.now()
         selected = set(queryset.order_by().values_list("event_id", flat=True))
-        read = [services.acknowledge(event_id, actor=actor, at=at) for event_id in sorted(selected)]
-        self.message_user(request, f"Marked as read: {sum(read)} of {len(selected)} alerts.")
+        read = services.acknowledge(event_ids=selected, actor=actor, at=at)
+        self.message_user(request, f"Marked as read: {read} of {len(selected)} alerts.")
 
     def has_acknowledge_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("operations.acknowledge_alert")

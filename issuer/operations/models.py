@@ -110,7 +110,12 @@ class AlertDelivery(models.Model):
                 name="alert_delivery_due",
                 fields=["due_at"],
                 condition=models.Q(state=DeliveryState.PENDING),
-            )
+            ),
+            models.Index(
+                name="alert_delivery_least_tried",
+                fields=["channel", "tries", "id"],
+                condition=models.Q(state=DeliveryState.PENDING),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from issuer.audit import services as audit
@@ -31,6 +31,8 @@ PATIENCE: Final = timedelta(hours=24)
 NO_CHANNEL: Final = "No channel is configured."
 LOST: Final = "The worker ended before the try did; whether the other side got it is not known."
 _PROBLEM_LENGTH: Final = 500
+#: The lock that keeps two workers from beginning tries by one channel, with the channel's name.
+_BEGINNING: Final = 0x616C6572  # "aler"
 
 
 @transaction.atomic
@@ -66,21 +68,22 @@ def begin_try(channel: str, *, actor: Actor, at: datetime) -> AlertDelivery | No
     A channel is tried once at a time, so that a slow one delays no other. A try that should be
     over, and whose end nobody recorded, failed with whoever made it, and counts as one.
     """
-    rows = (
-        AlertDelivery.objects.select_for_update(of=("self",))
-        .select_related("event")
-        .filter(channel=channel, state=DeliveryState.PENDING)
-    )
-    pending = list(rows.order_by("pk"))
-    under_way = next((row for row in pending if row.begun_at is not None), None)
-    if under_way is not None:
-        if under_way.due_at > at:
-            return None
-        _fail(under_way, LOST, actor=actor, at=at)
-    due = [row for row in pending if row.state == DeliveryState.PENDING and row.due_at <= at]
-    if not due:
+    if not _first_to_begin(channel):
         return None
-    delivery = min(due, key=lambda row: (row.tries, row.pk))
+    pending = AlertDelivery.objects.filter(channel=channel, state=DeliveryState.PENDING)
+    begun = pending.filter(begun_at__isnull=False)
+    under_way = begun.first()
+    if under_way is not None and under_way.due_at > at:
+        return None
+    if under_way is not None:
+        lost = begun.select_for_update(of=("self",)).filter(pk=under_way.pk).first()
+        if lost is not None:  # else its end is recorded after all
+            _fail(lost, LOST, actor=actor, at=at)
+    # What is locked is being put off or called forward: it keeps for the next round.
+    due = pending.select_for_update(of=("self",), skip_locked=True).select_related("event")
+    delivery = due.filter(begun_at=None, due_at__lte=at).order_by("tries", "pk").first()
+    if delivery is None:
+        return None
     delivery.tries += 1
     delivery.begun_at, delivery.due_at = at, at + LEASE
     delivery.save(update_fields=["tries", "begun_at", "due_at"])
@@ -119,17 +122,27 @@ def record_failure(delivery_id: UUID, *, problem: str, actor: Actor, at: datetim
 
 
 @transaction.atomic
-def acknowledge(event_id: UUID, *, actor: Actor, at: datetime) -> int:
+def acknowledge(*, event_ids: Collection[UUID], actor: Actor, at: datetime) -> int:
     """Record that a person has read in the back office what no channel could tell.
 
-    Return how many deliveries ended with it; those that are still tried go on.
+    Return of how many of the events a delivery ended with it; those still tried go on.
     """
-    rows = AlertDelivery.objects.select_for_update(of=("self",)).select_related("event")
-    unread = rows.filter(
-        event=event_id, state__in=sorted(DeliveryStep.ACKNOWLEDGE.value.origins)
-    ).order_by("pk")
-    read = [_take(DeliveryStep.ACKNOWLEDGE, row, actor=actor, at=at) for row in unread]
-    return len(read)
+    rows = AlertDelivery.objects.select_for_update(of=("self",)).filter(
+        event__in=event_ids, state__in=sorted(DeliveryStep.ACKNOWLEDGE.value.origins)
+    )
+    read = [
+        _take(DeliveryStep.ACKNOWLEDGE, row, actor=actor, at=at).event_id
+        for row in list(rows.order_by("pk"))
+    ]
+    return len(set(read))
+
+
+def _first_to_begin(channel: str) -> bool:
+    """Say whether nobody else is beginning a try by `channel`; until this transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))", [_BEGINNING, channel])
+        (first,) = cursor.fetchone()
+    return bool(first)
 
 
 def _delivery(event: Event, channel: str, *, at: datetime) -> AlertDelivery:

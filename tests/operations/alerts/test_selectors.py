@@ -69,7 +69,7 @@ class TestUntold:
         event = happen()
         services.raise_alerts(channels=[], actor=system, at=at)
 
-        services.acknowledge(event.pk, actor=staff, at=at)
+        services.acknowledge(event_ids=[event.pk], actor=staff, at=at)
 
         assert selectors.untold() == []
         assert selectors.failing_channels() == []

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from threading import Barrier, Thread
 
 import pytest
-from django.db import IntegrityError, connections, transaction
+from django.db import IntegrityError, connection, connections, transaction
+from pytest_django import DjangoAssertNumQueries
 
 from issuer.events.models import Event
 from issuer.foundation.actors import Actor
@@ -185,6 +186,92 @@ class TestBeginTry:
 
         assert sorted(one is None for one in taken) == [False, True]
 
+    def test_of_many_that_wait_asks_as_little_as_of_one(
+        self,
+        happen: Happen,
+        system: Actor,
+        at: datetime,
+        django_assert_num_queries: DjangoAssertNumQueries,
+    ) -> None:
+        begun_with = 6  # with the two that are the transaction
+        happen()
+        services.raise_alerts(channels=["mail"], actor=system, at=at)
+        with django_assert_num_queries(begun_with):
+            first = begin(system, at)
+        services.record_sent(first.pk, actor=system, at=at)
+        for _ in range(40):
+            happen()
+        services.raise_alerts(channels=["mail"], actor=system, at=at)
+
+        with django_assert_num_queries(begun_with):
+            begin(system, at)
+
+    def test_locks_no_other_delivery(self, happen: Happen, system: Actor, at: datetime) -> None:
+        for _ in range(3):
+            happen()
+        services.raise_alerts(channels=["mail"], actor=system, at=at)
+        free: list[int] = []
+
+        def lock_what_is_free() -> None:
+            with transaction.atomic():
+                rows = AlertDelivery.objects.select_for_update(skip_locked=True)
+                free.append(len(rows))
+            connections.close_all()
+
+        with transaction.atomic():
+            begin(system, at)
+            other = Thread(target=lock_what_is_free)
+            other.start()
+            other.join(timeout=30)
+
+        assert free == [2]
+
+    def test_waits_for_no_delivery_that_is_being_put_off(
+        self, happen: Happen, system: Actor, at: datetime
+    ) -> None:
+        for _ in range(2):
+            happen()
+        services.raise_alerts(channels=["mail"], actor=system, at=at)
+        least = AlertDelivery.objects.earliest("pk")
+        taken: list[AlertDelivery | None] = []
+
+        def try_it() -> None:
+            taken.append(services.begin_try("mail", actor=system, at=at))
+            connections.close_all()
+
+        with transaction.atomic():
+            AlertDelivery.objects.filter(pk=least.pk).update(problem="It answered 500.")
+            other = Thread(target=try_it)
+            other.start()
+            other.join(timeout=30)
+
+            assert [row is not None and row.pk != least.pk for row in taken] == [True]
+
+    def test_of_one_whose_end_is_recorded_meanwhile_loses_nothing(
+        self, happen: Happen, system: Actor, at: datetime
+    ) -> None:
+        for _ in range(2):
+            happen()
+        services.raise_alerts(channels=["mail"], actor=system, at=at)
+        late, taken = begin(system, at), []
+        expired = at + timedelta(seconds=140)
+
+        def try_it() -> None:
+            taken.append(services.begin_try("mail", actor=system, at=expired))
+            connections.close_all()
+
+        other = Thread(target=try_it)
+        with transaction.atomic():
+            services.record_sent(late.pk, actor=system, at=expired)
+            other.start()
+            other.join(timeout=0.5)
+        other.join(timeout=30)
+
+        late.refresh_from_db()
+        assert late.state == DeliveryState.SENT
+        assert attempts() == [(1, "")]
+        assert [row is not None and row.pk != late.pk for row in taken] == [True]
+
     def test_takes_what_was_tried_least(self, happen: Happen, system: Actor, at: datetime) -> None:
         happen()
         services.raise_alerts(channels=["mail"], actor=system, at=at)
@@ -329,16 +416,52 @@ class TestAcknowledge:
         event = happen()
         services.raise_alerts(channels=[], actor=system, at=at)
 
-        assert services.acknowledge(event.pk, actor=staff, at=at) == 1
+        assert services.acknowledge(event_ids=[event.pk], actor=staff, at=at) == 1
 
         assert AlertDelivery.objects.get().state == DeliveryState.ACKNOWLEDGED
         services.raise_alerts(channels=CHANNELS, actor=system, at=at)
         assert told() == [("gate.hold_placed", "")]
 
+    def test_is_of_all_or_of_none(
+        self, happen: Happen, system: Actor, staff: Actor, at: datetime
+    ) -> None:
+        read = [happen().pk for _ in range(2)]
+        services.raise_alerts(channels=[], actor=system, at=at)
+        newest = AlertDelivery.objects.latest("pk")
+        with connection.cursor() as cursor:  # as if the database stopped with the second one
+            cursor.execute(
+                "ALTER TABLE operations_alertdelivery ADD CONSTRAINT stopped_half_way "
+                f"CHECK (id <> '{newest.pk}' OR state = 'UNADDRESSED')"
+            )
+        try:
+            with pytest.raises(IntegrityError, match="stopped_half_way"):
+                services.acknowledge(event_ids=read, actor=staff, at=at)
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "ALTER TABLE operations_alertdelivery DROP CONSTRAINT stopped_half_way"
+                )
+
+        states = set(AlertDelivery.objects.values_list("state", flat=True))
+        assert states == {DeliveryState.UNADDRESSED}
+        assert services.acknowledge(event_ids=read, actor=staff, at=at) == 2
+
+    def test_counts_an_event_that_two_channels_gave_up_once(
+        self, happen: Happen, system: Actor, staff: Actor, at: datetime
+    ) -> None:
+        event = happen()
+        services.raise_alerts(channels=CHANNELS, actor=system, at=at)
+        AlertDelivery.objects.update(state=DeliveryState.ABANDONED)
+
+        assert services.acknowledge(event_ids=[event.pk], actor=staff, at=at) == 1
+
+        states = AlertDelivery.objects.values_list("state", flat=True)
+        assert list(states) == [DeliveryState.ACKNOWLEDGED] * 2
+
     def test_leaves_alone_what_is_still_tried(
         self, delivery: AlertDelivery, staff: Actor, at: datetime
     ) -> None:
-        assert services.acknowledge(delivery.event_id, actor=staff, at=at) == 0
+        assert services.acknowledge(event_ids=[delivery.event_id], actor=staff, at=at) == 0
 
         delivery.refresh_from_db()
         assert delivery.state == DeliveryState.PENDING
