@@ -9,6 +9,7 @@ from issuer.chain.models import ChainEvent, SignerAccount, SupplySnapshot
 from issuer.chain.states import SignerPurpose
 from issuer.custody.models import CustodyAccount, SettlementInstruction
 from issuer.gate.models import Hold
+from issuer.gate.selectors import subject_name
 from issuer.instruments import chart
 from issuer.instruments.models import Token
 from issuer.ledger.models import Account
@@ -73,7 +74,12 @@ def evidence_of(found: Break) -> Evidence:
         lines=list(lines.prefetch_related("items").order_by("position")),
         accounts=list(Account.objects.filter(code__in=codes).order_by("code")),
         custody=list(custody.select_related("custodian__entity")) if leg == "B" else [],
-        holds=list(Hold.objects.filter(reference=found.pk).select_related("scope").order_by("id")),
+        holds=list(
+            Hold.objects.filter(reference=found.pk)
+            .select_related("scope")
+            .annotate(subject_name=subject_name("scope__subject_id"))
+            .order_by("id")
+        ),
     )
 
 

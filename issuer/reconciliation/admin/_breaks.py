@@ -1,12 +1,15 @@
 """The desk of breaks: what is open, the gravest and oldest first, each with its evidence."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
@@ -93,6 +96,12 @@ ACTS: Final = (
 )
 
 
+def _in_run(at: datetime, run_id: UUID) -> SafeString:
+    """Return a time, and a link to the reconciliation that was made then."""
+    address = reverse("admin:reconciliation_run_change", args=[run_id])
+    return format_html('{}, <a href="{}">the reconciliation</a>', screens.utc(at), address)
+
+
 @admin.register(Break)
 class BreakAdmin(ActsAdmin, ModelAdmin):
     """The desk: what is open first, the gravest and oldest at the top."""
@@ -103,12 +112,9 @@ class BreakAdmin(ActsAdmin, ModelAdmin):
     list_select_related = ("token",)
     search_fields = ("token__symbol", "code", "subject", "detail")
     show_full_result_count = False
-    fields = (
-        *("token", "name", "grade", "subject", "difference", "detail", "status"),
-        *("opened_at", "opened_run", "last_seen_at", "last_seen_run", "proposed", "rests_on"),
-        *("ended_at", "ended_run", "explanation"),
+    readonly_fields = (
+        *("name", "grade", "difference", "status", "found", "seen_last", "proposed", "rests_on"),
     )
-    readonly_fields = ("name", "grade", "difference", "status", "proposed", "rests_on")
     acts = ACTS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Break]:
@@ -117,6 +123,22 @@ class BreakAdmin(ActsAdmin, ModelAdmin):
 
     def get_ordering(self, request: HttpRequest) -> Sequence[Any]:
         return ("-state", selectors.BY_SEVERITY, "opened_at", "id")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Return what there is to say: a subject if it has one, an end once it has come."""
+        found = ["token", "name", "grade", "difference", "detail", "status", "found", "seen_last"]
+        subject = ["subject"] if obj is not None and obj.subject else []
+        if obj is None or obj.ended_at is None:
+            return [*found, *subject, "proposed", "rests_on"]
+        return [*found, *subject, "ended_at", "ended_run", "explanation", "rests_on"]
+
+    @admin.display(description="Found")
+    def found(self, row: Break) -> SafeString:
+        return _in_run(row.opened_at, row.opened_run_id)
+
+    @admin.display(description="Seen last")
+    def seen_last(self, row: Break) -> SafeString:
+        return _in_run(row.last_seen_at, row.last_seen_run_id)
 
     @admin.display(description="Code", ordering="code")
     def name(self, row: Break) -> str:
