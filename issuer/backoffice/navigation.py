@@ -73,14 +73,7 @@ AREAS: Final = (
             ("Trouble", "chain.networktrouble"),
         ),
     ),
-    Area(
-        "Corporate actions",
-        "call_split",
-        (
-            ("Stock splits", "corporate_actions.stocksplit"),
-            ("Splits in the instruments", "instruments.split"),
-        ),
-    ),
+    Area("Corporate actions", "call_split", (("Stock splits", "corporate_actions.stocksplit"),)),
     Area(
         "KYC & parties",
         "diversity_3",

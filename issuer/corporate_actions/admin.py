@@ -153,7 +153,7 @@ class StockSplitAdmin(ActsAdmin, ModelAdmin):
     show_full_result_count = False
     fields = (
         *("token", "shares", "effective_at", "window_seconds", "source", "status", "trouble"),
-        *("announced", "announced_at"),
+        *("announced", "announced_at", "split"),
     )
     readonly_fields = ("shares", "status", "announced")
     inlines = (StockSplitActInline, StockSplitTransitionInline)

@@ -30,6 +30,14 @@ class TestAreas:
         for _, label in area.lists:
             assert admin.site.is_registered(apps.get_model(label)), label
 
+    def test_list_nothing_twice(self) -> None:
+        labels = [label for area in navigation.AREAS for _, label in area.lists]
+        titles = [area.title for area in navigation.AREAS]
+
+        assert len(set(labels)) == len(labels)
+        assert len(set(titles)) == len(titles)
+        assert "instruments.split" not in labels  # each is on the page of its stock split
+
     @pytest.mark.parametrize("role", list(Role))
     def test_open_for_every_role(self, role: Role) -> None:
         client = Client()
