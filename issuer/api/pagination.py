@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter
-from rest_framework import exceptions
+from rest_framework import exceptions, serializers
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 
@@ -50,6 +50,13 @@ class NewestFirst(CursorPagination):
         except (exceptions.NotFound, ValueError) as exc:
             raise refused from exc
         return cursor
+
+
+class PageOutput(serializers.Serializer):
+    """A page of a list; what is listed is in `results`."""
+
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
 
 
 PAGE_PARAMETERS: Final = (

@@ -79,10 +79,11 @@ def split(tasks: list[Task], user: User) -> tuple[list[Task], list[Task]]:
 
 def tasks(*, at: datetime) -> list[Task]:
     """Return everything that waits for a person at `at`, what waits longest first."""
+    issuances, redemptions = IssuanceRequest.objects.all(), RedemptionRequest.objects.all()
     found = [
         *_proposals(),
-        *_issuances(),
-        *_redemptions(),
+        *_requests(issuances, IssuanceState.REQUESTED, IssuanceState.FUNDED, "issuance"),
+        *_requests(redemptions, RedemptionState.REQUESTED, RedemptionState.RECEIVED, "redemption"),
         *_deposits(),
         *_splits(),
         *_late_deliveries(at),
@@ -105,33 +106,16 @@ def _proposals() -> Iterator[Task]:
         )
 
 
-def _issuances() -> Iterator[Task]:
-    waiting = _accepted_or_proposed_next(
-        IssuanceRequest.objects.all(), IssuanceState.REQUESTED, IssuanceState.FUNDED
-    )
-    for request in waiting:
-        new = request.state == IssuanceState.REQUESTED
+def _requests(requests: QuerySet[Request], new: str, complete: str, called: str) -> Iterator[Task]:
+    """Ask to accept the requests that are new, and to propose those that are complete."""
+    for request in _accepted_or_proposed_next(requests, new, complete):
+        act = "accept" if request.state == new else "propose"
         yield Task(
-            act="Accept issuance" if new else "Propose issuance",
+            act=f"{act.capitalize()} {called}",
             what=name_of_request(request),
-            url=record_url(IssuanceRequest._meta.label_lower, request.pk),
+            url=record_url(requests.model._meta.label_lower, request.pk),
             since=request.requested_at,
-            permission=f"primary_market.{'accept' if new else 'propose'}_issuance",
-        )
-
-
-def _redemptions() -> Iterator[Task]:
-    waiting = _accepted_or_proposed_next(
-        RedemptionRequest.objects.all(), RedemptionState.REQUESTED, RedemptionState.RECEIVED
-    )
-    for request in waiting:
-        new = request.state == RedemptionState.REQUESTED
-        yield Task(
-            act="Accept redemption" if new else "Propose redemption",
-            what=name_of_request(request),
-            url=record_url(RedemptionRequest._meta.label_lower, request.pk),
-            since=request.requested_at,
-            permission=f"primary_market.{'accept' if new else 'propose'}_redemption",
+            permission=f"primary_market.{act}_{called}",
         )
 
 

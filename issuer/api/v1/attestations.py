@@ -17,7 +17,7 @@ from rest_framework.response import Response
 
 from issuer.api.documentation import reads
 from issuer.api.errors import AttestationMissing
-from issuer.api.pagination import PAGE_PARAMETERS
+from issuer.api.pagination import PAGE_PARAMETERS, PageOutput
 from issuer.api.views import ApiView, page_of
 from issuer.attestation import selectors
 from issuer.attestation.models import Attestation
@@ -61,11 +61,9 @@ class AttestationOutput(serializers.Serializer):
     package = serializers.URLField(help_text="ZIP with everything that a check needs.")
 
 
-class AttestationPage(serializers.Serializer):
+class AttestationPage(PageOutput):
     """Attestations, the newest first."""
 
-    next = serializers.URLField(allow_null=True)
-    previous = serializers.URLField(allow_null=True)
     results = AttestationOutput(many=True)
 
 

@@ -13,7 +13,7 @@ from issuer.api.authentication import caller_of
 from issuer.api.documentation import reads, writes
 from issuer.api.fields import QuantityField
 from issuer.api.idempotency import idempotent
-from issuer.api.pagination import PAGE_PARAMETERS
+from issuer.api.pagination import PAGE_PARAMETERS, PageOutput
 from issuer.api.v1.requests import (
     REFUSED_AT_ONCE,
     ChainActOutput,
@@ -68,11 +68,9 @@ class IssuanceDetailOutput(IssuanceOutput):
     requirements = RequirementOutput(many=True)
 
 
-class IssuancePage(serializers.Serializer):
+class IssuancePage(PageOutput):
     """Issuance requests, the newest first."""
 
-    next = serializers.URLField(allow_null=True)
-    previous = serializers.URLField(allow_null=True)
     results = IssuanceOutput(many=True)
 
 

@@ -13,7 +13,7 @@ from issuer.api.authentication import caller_of
 from issuer.api.documentation import reads, writes
 from issuer.api.fields import QuantityField
 from issuer.api.idempotency import idempotent
-from issuer.api.pagination import PAGE_PARAMETERS
+from issuer.api.pagination import PAGE_PARAMETERS, PageOutput
 from issuer.api.v1.requests import (
     REFUSED_AT_ONCE,
     ChainActOutput,
@@ -93,11 +93,9 @@ class RedemptionDetailOutput(RedemptionOutput):
     requirements = RequirementOutput(many=True)
 
 
-class RedemptionPage(serializers.Serializer):
+class RedemptionPage(PageOutput):
     """Redemption requests, the newest first."""
 
-    next = serializers.URLField(allow_null=True)
-    previous = serializers.URLField(allow_null=True)
     results = RedemptionOutput(many=True)
 
 
@@ -202,7 +200,7 @@ def _return(found: DepositReturn) -> dict[str, Any]:
     """Return how an approved return is shown; its newest transaction once it is final."""
     transaction_hash = None
     if found.state == ReturnState.RETURNED and found.intent is not None:
-        newest = max(found.intent.attempts.all(), key=lambda attempt: attempt.pk)
+        newest = max(found.intent.attempts.all(), key=lambda attempt: attempt.serial)
         transaction_hash = newest.transaction_hash
     return {
         "quantity": quantities.to_text(found.quantity),

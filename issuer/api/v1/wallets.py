@@ -11,7 +11,7 @@ from issuer.api.authentication import caller_of
 from issuer.api.documentation import reads, writes
 from issuer.api.fields import Input, StrictCharField
 from issuer.api.idempotency import idempotent
-from issuer.api.pagination import PAGE_PARAMETERS
+from issuer.api.pagination import PAGE_PARAMETERS, PageOutput
 from issuer.api.views import PartnerView, page_of
 from issuer.foundation import canonical, clock
 from issuer.foundation.errors import Malformed
@@ -56,11 +56,9 @@ class WalletOutput(serializers.Serializer):
     revocation_reason = serializers.CharField(allow_blank=True)
 
 
-class WalletPage(serializers.Serializer):
+class WalletPage(PageOutput):
     """Wallets, the newest first."""
 
-    next = serializers.URLField(allow_null=True)
-    previous = serializers.URLField(allow_null=True)
     results = WalletOutput(many=True)
 
 
