@@ -78,12 +78,13 @@ class TestThePageOfAStatement:
         assert act(attestation, "confirm") in shown
 
     def test_names_who_did_what(self, world: make.World) -> None:
-        attestation = make.frozen(world, at=clock.now())
-        proposer = User.objects.get(pk=world.officer.name)
+        attestation = make.reviewed(world, at=clock.now())
+        kind, _, login = attestation.transitions.get().actor.partition(":")
+        assert kind == "STAFF"
 
         shown = logged_in(Role.AUDITOR).get(page(attestation)).content.decode()
 
-        assert proposer.person.name in shown
+        assert User.objects.get(pk=login).person.name in shown
         assert "STAFF:" not in shown
 
     def test_offers_nothing_to_who_may_not(self, world: make.World) -> None:
