@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import QuerySet
 
-from issuer.approvals.models import Proposal
+from issuer.approvals.models import Approval, Proposal
 from issuer.approvals.states import ProposalState
 
 
@@ -12,6 +12,19 @@ def open_proposal(subject: models.Model, action: str) -> Proposal | None:
     return (
         open_proposals()
         .filter(action=action, subject_type=subject._meta.label_lower, subject_id=subject.pk)
+        .first()
+    )
+
+
+def newest_approval(subject: models.Model, action: str) -> Approval | None:
+    """Return how it was last confirmed to do `action` to `subject`, if it ever was."""
+    return (
+        Approval.objects.filter(
+            proposal__action=action,
+            proposal__subject_type=subject._meta.label_lower,
+            proposal__subject_id=subject.pk,
+        )
+        .order_by("-id")
         .first()
     )
 

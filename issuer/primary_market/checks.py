@@ -5,19 +5,28 @@ from decimal import Decimal
 from typing import Final, TypeAlias
 from uuid import UUID
 
+from issuer.approvals import selectors as approvals
 from issuer.chain import selectors as chain
 from issuer.chain.states import SignerPurpose
 from issuer.custody.models import CustodyAccount
-from issuer.foundation import quantities
+from issuer.foundation import canonical, quantities
 from issuer.gate import services as gate
 from issuer.instruments import selectors as instruments
 from issuer.instruments.models import ControlledRole, Deployment, Network, Token
 from issuer.kyc import selectors as kyc
+from issuer.kyc.errors import KycNotCleared
 from issuer.kyc.states import CaseState
 from issuer.parties import selectors as parties
+from issuer.parties.errors import WalletNotBound
 from issuer.parties.models import AuthorizedParticipant, Wallet
 from issuer.primary_market import errors
 from issuer.primary_market.models import Deposit, IssuanceRequest, RedemptionRequest
+from issuer.primary_market.payload import (
+    APPROVE_ISSUANCE,
+    APPROVE_REDEMPTION,
+    approval_payload,
+    redemption_payload,
+)
 from issuer.reserves import selectors as reserves
 
 #: A request of either kind: what it asks of its participant is the same.
@@ -89,6 +98,28 @@ def require_entitled(request: AnyRequest, *, at: datetime) -> None:
     require_wallet(request)
 
 
+def require_no_lapse(request: AnyRequest, *, at: datetime) -> None:
+    """Refuse unless the participant may still be dealt with, in what is left of the request.
+
+    What is owed for tokens that are burned is shares, whatever became of the wallet.
+
+    Raises:
+        KycNotCleared, WalletNotBound: if not.
+    """
+    require_cleared(request, at=at)
+    if isinstance(request, IssuanceRequest) or request.burn_intent_id is None:
+        require_wallet(request)
+
+
+def lapse_of(request: AnyRequest, *, at: datetime) -> str:
+    """Return why the participant may no longer be dealt with, nothing if they may."""
+    try:
+        require_no_lapse(request, at=at)
+    except (KycNotCleared, WalletNotBound) as refusal:
+        return refusal.detail
+    return ""
+
+
 def require_same_multiplier(request: AnyRequest, *, at: datetime) -> None:
     """Refuse if a token stands for another number of shares than the request says.
 
@@ -121,6 +152,24 @@ def require_unchanged_terms(request: IssuanceRequest, *, at: datetime) -> None:
     """
     require_issuance_open(request.token)
     require_same_multiplier(request, at=at)
+
+
+def is_as_approved(request: AnyRequest) -> bool:
+    """Say whether a request is, to the byte, what two persons approved last."""
+    approved, found = _approved_and_found(request)
+    return approved == found
+
+
+def require_as_approved(request: AnyRequest) -> None:
+    """Refuse to sign for a request that is not what two persons approved last.
+
+    Raises:
+        NotAsApproved: if it is not, to the byte.
+    """
+    approved, found = _approved_and_found(request)
+    if approved != found:
+        detail = f"{request} is not what was approved; it has to be approved again."
+        raise errors.NotAsApproved(detail, approved=approved, found=found)
 
 
 def require_all_received(request: RedemptionRequest) -> None:
@@ -259,6 +308,16 @@ def require_minimum(token: Token, quantity: Decimal, *, shares: Decimal) -> None
         minimum = quantities.to_text(token.redemption_minimum)
         detail = f"{quantities.to_text(quantity)} {token} are too few; {minimum} are the least."
         raise errors.BelowMinimum(detail, minimum=minimum)
+
+
+def _approved_and_found(request: AnyRequest) -> tuple[str, str]:
+    """Return the hash of what was approved last, empty if nothing was, and that of what is."""
+    if isinstance(request, IssuanceRequest):
+        action, payload = APPROVE_ISSUANCE, approval_payload(request)
+    else:
+        action, payload = APPROVE_REDEMPTION, redemption_payload(request)
+    approval = approvals.newest_approval(request, action)
+    return "" if approval is None else approval.payload_hash, canonical.sha256(payload)
 
 
 def _countable(shares: Decimal, quantity: Decimal) -> Decimal:

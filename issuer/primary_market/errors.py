@@ -73,6 +73,13 @@ class NotProposed(errors.Conflict):
     title = "The request is not proposed for approval"
 
 
+class NotAsApproved(errors.Conflict):
+    """The request is not, to the byte, what two persons approved: nothing is signed for it."""
+
+    code = "request-not-as-approved"
+    title = "The request is not what was approved"
+
+
 class MintNotFinal(errors.Conflict):
     """The mint of the request is not final on its chain."""
 

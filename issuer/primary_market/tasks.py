@@ -35,11 +35,10 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A step that is due of the request, transfer or return `row_id`; `reason` if it takes one."""
+    """A step that is due of the request, transfer or return `row_id`."""
 
     step: str
     row_id: UUID
-    reason: str = ""
 
 
 @shared_task(ignore_result=True, expires=EXPIRES_SECONDS, soft_time_limit=120, time_limit=150)
@@ -55,12 +54,11 @@ def advance_redemptions() -> None:
 
 
 @shared_task(ignore_result=True, soft_time_limit=120, time_limit=150)
-def take_step(*, step: str, row_id: str, reason: str = "", **_future: object) -> None:
+def take_step(*, step: str, row_id: str, **_future: object) -> None:
     """Take one step; a refusal leaves the row where it is, for the next round."""
     actor, at = system(f"primary_market.{step}"), clock.now()
-    told = {"reason": reason} if reason else {}
     try:
-        STEPS[step](UUID(row_id), actor=actor, at=at, **told)
+        STEPS[step](UUID(row_id), actor=actor, at=at)
     except DomainError as refusal:
         logger.warning(
             "primary_market.step_refused",
@@ -120,7 +118,7 @@ def _prepare(deployment: Deployment, call: Call) -> tuple[Signer, Prepared]:
 def _ask_for(steps: Iterator[Due]) -> None:
     for due in steps:
         take_step.apply_async(
-            kwargs={"step": due.step, "row_id": str(due.row_id), "reason": due.reason},
+            kwargs={"step": due.step, "row_id": str(due.row_id)},
             expires=EXPIRES_SECONDS,
         )
 
@@ -131,8 +129,8 @@ def _due_of_issuances(at: datetime) -> Iterator[Due]:
         yield Due("requote_issuance", request_id)
     # Before what is frozen: a mint that failed is one that can be.
     yield from _each("record_failed_mint", selectors.failed_to_mint())
-    for request_id, reason in selectors.lapsed(at):
-        yield Due("freeze", request_id, reason)
+    for request_id in selectors.lapsed(at):
+        yield Due("freeze_lapsed", request_id)
     yield from _each("expire", selectors.expiring(at))
     yield from _each("confirm_funding", selectors.newly_funded())
     yield from _each("complete", selectors.finally_minted())
@@ -144,8 +142,8 @@ def _due_of_redemptions(at: datetime) -> Iterator[Due]:
     for request_id in selectors.redemptions_to_requote(at):
         yield Due("requote_redemption", request_id)
     yield from _each("record_failed_burn", selectors.failed_to_burn())
-    for request_id, reason in selectors.lapsed_redemptions(at):
-        yield Due("freeze_redemption", request_id, reason)
+    for request_id in selectors.lapsed_redemptions(at):
+        yield Due("freeze_lapsed_redemption", request_id)
     yield from _each("match_deposit", selectors.unmatched_transfers())
     yield from _each("expire_redemption", selectors.redemptions_expiring(at))
     yield from _each("complete_burn", selectors.finally_burned())
@@ -174,8 +172,8 @@ STEPS: Final[Mapping[str, Callable[..., object]]] = {
         services.confirm_funding,
         services.expire,
         services.expire_redemption,
-        services.freeze,
-        services.freeze_redemption,
+        services.freeze_lapsed,
+        services.freeze_lapsed_redemption,
         services.instruct_delivery,
         services.match_deposit,
         services.record_cancelled_delivery,

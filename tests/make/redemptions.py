@@ -221,10 +221,12 @@ def finalize(request: RedemptionRequest, *, at: datetime = AT) -> None:
 
 
 def fail(intent: TransactionIntent | None, state: IntentState) -> None:
-    """Let the chain revert or drop a transaction, which there has to be."""
+    """Let the chain revert or drop a transaction, or us cancel it; there has to be one."""
     assert intent is not None
     TransactionIntent.objects.filter(pk=intent.pk).update(
-        state=state, failure="The chain did not carry it out."
+        state=state,
+        cancel_reason="A gate was shut." if state == IntentState.CANCELLED else "",
+        failure="The chain did not carry it out.",
     )
 
 

@@ -72,6 +72,45 @@ class TestFreeze:
         assert_still(request, state)
 
 
+class TestFreezeLapsed:
+    def test_says_why_as_it_is_now(self, market: Market, system: Actor) -> None:
+        request = primary_market.issuance(market, state=IssuanceState.APPROVED)
+        Case.objects.update(valid_until=date(2026, 11, 19))
+
+        services.freeze_lapsed(request.pk, actor=system, at=AT)
+
+        request.refresh_from_db()
+        assert last_step(request) == ("FREEZE", "APPROVED", "FROZEN", str(system))
+        assert request.reason.startswith(f"The KYC of {market.participant} is")
+        assert holds_of(request) == ["RELEASED"]
+
+    def test_leaves_a_request_whose_participant_is_cleared_and_what_is_proposed_for_it(
+        self, market: Market, staff: Actor, system: Actor
+    ) -> None:
+        """What a task was asked for may be over by the time it is delivered, perhaps again."""
+        request = primary_market.issuance(market, state=IssuanceState.FUNDED)
+        Case.objects.update(valid_until=date(2026, 11, 19))
+        services.freeze_lapsed(request.pk, actor=system, at=AT)
+        Case.objects.update(valid_until=date(2027, 11, 19))
+        services.unfreeze(request.pk, reason="Cleared again.", actor=staff, at=AT)
+        services.propose_approval(request.pk, actor=staff, at=AT)
+        request.refresh_from_db()
+
+        services.freeze_lapsed(request.pk, actor=system, at=AT)
+
+        assert_still(request, IssuanceState.FUNDED)
+        assert Proposal.objects.get().state == ProposalState.OPEN
+
+    def test_refuses_a_signed_mint(self, market: Market, system: Actor) -> None:
+        request = primary_market.issuance(market, state=IssuanceState.MINTING)
+        Case.objects.update(valid_until=date(2026, 11, 19))
+
+        with pytest.raises(IllegalTransition):
+            services.freeze_lapsed(request.pk, actor=system, at=AT)
+
+        assert_still(request, IssuanceState.MINTING)
+
+
 class TestUnfreeze:
     @pytest.mark.parametrize(
         ("before", "after"),

@@ -582,6 +582,52 @@ class TestFreeze:
         assert request.state == _S.RETURNED
 
 
+class TestFreezeLapsedRedemption:
+    @pytest.mark.parametrize(
+        ("state", "after"), [(_S.APPROVED, _S.QUARANTINED), (_S.BURNED, _S.FROZEN)]
+    )
+    def test_says_why_as_it_is_now(
+        self, market: Market, system: Actor, state: RedemptionState, after: RedemptionState
+    ) -> None:
+        request = redemption(market, state=state)
+        redemptions.lapse()
+
+        services.freeze_lapsed_redemption(request.pk, actor=system, at=AT)
+
+        request.refresh_from_db()
+        assert request.state == after
+        assert request.reason.startswith(f"The KYC of {market.participant} is")
+
+    def test_leaves_a_request_whose_participant_is_cleared_and_what_is_proposed_for_it(
+        self, market: Market, staff: Actor, system: Actor
+    ) -> None:
+        request = redemption(market, state=_S.RECEIVED)
+        redemptions.lapse()
+        services.freeze_lapsed_redemption(request.pk, actor=system, at=AT)
+        redemptions.renew()
+        services.unfreeze_redemption(request.pk, reason="Cleared.", actor=staff, at=AT)
+        redemptions.propose(request)
+        request.refresh_from_db()
+
+        services.freeze_lapsed_redemption(request.pk, actor=system, at=AT)
+
+        assert_still(request, _S.RECEIVED)
+        proposal = Proposal.objects.get(action="redemption.approve")
+        assert proposal.state == ProposalState.OPEN
+
+    @pytest.mark.parametrize(("state", "stops"), [(_S.RECEIVED, True), (_S.BURNED, False)])
+    def test_asks_for_the_wallet_until_its_tokens_are_burned(
+        self, market: Market, staff: Actor, system: Actor, state: RedemptionState, stops: bool
+    ) -> None:
+        request = redemption(market, state=state)
+        parties.revoke_wallet(market.wallet, reason="Key lost.", actor=staff, at=AT)
+
+        services.freeze_lapsed_redemption(request.pk, actor=system, at=AT)
+
+        request.refresh_from_db()
+        assert request.state == (_S.QUARANTINED if stops else state)
+
+
 def state_settled(market: Market, settled: Decimal) -> None:
     """Have the custodian state that only `settled` shares are there."""
     custodian = market.account.custodian

@@ -114,7 +114,7 @@ class TestAdvanceRequests:
         tasks.advance_requests()
 
         assert state_of(request) == _S.FROZEN
-        assert request.reason == f"The wallet {market.wallet.address} is no longer bound."
+        assert request.reason == f"{market.wallet} is not a wallet of {market.participant}."
 
     def test_does_not_freeze_again_once_the_wallet_is_bound_again(
         self, market: Market, staff: Actor

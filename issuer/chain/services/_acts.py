@@ -1,9 +1,9 @@
 """What two persons have contracts do: proposed, confirmed, signed for each contract, and done."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from django.db import models, transaction
@@ -12,7 +12,7 @@ from eth_utils.address import is_address, to_checksum_address
 from issuer.approvals import selectors as approvals_of
 from issuer.approvals import services as approvals
 from issuer.approvals.errors import ProposalChanged
-from issuer.approvals.models import Approval, Proposal
+from issuer.approvals.models import Proposal
 from issuer.audit import services as audit
 from issuer.chain import calls, checks, errors, selectors
 from issuer.chain.models import (
@@ -41,6 +41,9 @@ from issuer.foundation.transactions import require_transaction
 from issuer.instruments.models import Deployment
 
 REASON_LENGTH: Final = 500
+
+#: Refuses an act that has to wait, for what only a higher floor knows of.
+ActGuard: TypeAlias = Callable[[ContractAct], None]
 
 
 @transaction.atomic
@@ -103,6 +106,7 @@ def confirm_act(
     *,
     payload_hash: str,
     part_of: models.Model | None = None,
+    guard: ActGuard | None = None,
     actor: Actor,
     at: datetime,
 ) -> ContractAct:
@@ -117,6 +121,7 @@ def confirm_act(
         ActPartOfAnother: if it is a part of something else than `part_of`.
         IllegalTransition: if it does not wait for a second person.
         ActNotSound: if its time has passed.
+        ActMustWait: if `guard` refuses it now.
         ProposalChanged: if the person saw something else.
         PersonRequired, SamePerson: if `actor` is nobody's login, or the proposer's.
         SignerInUse, SignerRetired: if the account cannot be appointed.
@@ -127,6 +132,8 @@ def confirm_act(
     checks.require_ahead(act, at=at)
     if act.kind == IntentKind.REVOKE_ROLE:
         checks.require_admin_stays(act)
+    if guard is not None:
+        guard(act)
     proposal = _proposal_of(act)
     if payload_hash != proposal.payload_hash:
         raise ProposalChanged(
@@ -167,8 +174,34 @@ def decline_act(
 
 
 @transaction.atomic
+def void_act(
+    act_id: UUID, *, reason: str, part_of: models.Model, actor: Actor, at: datetime
+) -> ContractAct:
+    """Give an act up that is only proposed, since what it is a part of has gone on without it.
+
+    That decides it, and no person, so the house itself may do so.
+
+    Raises:
+        ActMissing: if there is no such act.
+        ActPartOfAnother: if it is a part of something else than `part_of`.
+        IllegalTransition: if it does not wait for a second person.
+    """
+    act = _lock(act_id)
+    checks.require_part_of(act, part_of)
+    ActStep.DECLINE.value.check(ActState(act.state))
+    approvals.void_open(subject=act, action=CONFIRM_ACT, reason=reason, actor=actor, at=at)
+    return _take(ActStep.DECLINE, act, actor=actor, at=at, stopped_reason=reason)
+
+
+@transaction.atomic
 def sign_call(
-    call_id: UUID, *, signer: Signer, prepared: Prepared, actor: Actor, at: datetime
+    call_id: UUID,
+    *,
+    signer: Signer,
+    prepared: Prepared,
+    guard: ActGuard | None = None,
+    actor: Actor,
+    at: datetime,
 ) -> TransactionIntent:
     """Commit ourselves to what an approved act does to one contract; nothing is sent yet.
 
@@ -177,11 +210,14 @@ def sign_call(
     Raises:
         IllegalTransition: if the act is not approved.
         ActChanged: if it is not to the byte what was approved.
+        ActMustWait: if `guard` refuses it now.
         TransactionAlreadyIntended, SignerMismatch, SignerRetired, FeesTooHigh: as `sign`.
     """
     call, act = _lock_call(call_id)
     ActStep.SEND.value.check(ActState(act.state))
     _require_as_approved(act)
+    if guard is not None:
+        guard(act)
     intent = sign(
         deployment=call.deployment,
         call=calls.of_act(call),
@@ -200,7 +236,7 @@ def sign_call(
 
 @transaction.atomic
 def note_refusal(call_id: UUID, *, reason: str, actor: Actor, at: datetime) -> ContractCall:
-    """Record why a contract would not take a call when it was asked; it is asked again."""
+    """Record why a call is not signed yet, by the contract or by us; it is asked again."""
     call, _ = _lock_call(call_id)
     if call.intent is None and call.refusal != reason[:REASON_LENGTH]:
         call.refusal = reason[:REASON_LENGTH]
@@ -273,11 +309,8 @@ def _change_signers(act: ContractAct, *, actor: Actor, at: datetime) -> None:
 
 
 def _require_as_approved(act: ContractAct) -> None:
-    approval = Approval.objects.get(
-        proposal__action=CONFIRM_ACT,
-        proposal__subject_type=act._meta.label_lower,
-        proposal__subject_id=act.pk,
-    )
+    approval = approvals_of.newest_approval(act, CONFIRM_ACT)
+    assert approval is not None, "an act is approved by the confirmation of its proposal"
     found = canonical.sha256(act_payload(act))
     if approval.payload_hash != found:
         raise errors.ActChanged(

@@ -39,16 +39,16 @@ STOPPABLE_REDEMPTIONS = (
 )
 
 
-def lapsed(at: datetime) -> list[tuple[UUID, str]]:
-    """Return the issuances that must not go on, by id, and why: KYC or wallet lapsed.
+def lapsed(at: datetime) -> list[UUID]:
+    """Return the issuances that must not go on, for KYC or wallet lapsed.
 
     Those whose mint is signed are not among them, for the chain may carry it out whatever we wish.
     """
     return _lapsed(IssuanceRequest.objects.filter(state__in=STOPPABLE), at)
 
 
-def lapsed_redemptions(at: datetime) -> list[tuple[UUID, str]]:
-    """Return the redemptions that must not go on, by id, and why: KYC or wallet lapsed.
+def lapsed_redemptions(at: datetime) -> list[UUID]:
+    """Return the redemptions that must not go on, for KYC or wallet lapsed.
 
     Those whose burn is signed are not among them. Once it is booked no wallet is needed any more.
     """
@@ -65,9 +65,10 @@ def redemptions_to_requote(at: datetime) -> list[UUID]:
     return _to_requote(RedemptionRequest.objects.exclude(state__in=ENDED_STATES), at)
 
 
-def _lapsed(stoppable: QuerySet[Request], at: datetime) -> list[tuple[UUID, str]]:
-    found: list[tuple[UUID, str]] = []
-    refusals: dict[UUID, str | None] = {}
+def _lapsed(stoppable: QuerySet[Request], at: datetime) -> list[UUID]:
+    """Return what the task of each looks at again, under its lock."""
+    found: list[UUID] = []
+    cleared: dict[UUID, bool] = {}
     bound = Wallet.objects.filter(
         participant=OuterRef("participant"),
         namespace=OuterRef("wallet__namespace"),
@@ -81,22 +82,20 @@ def _lapsed(stoppable: QuerySet[Request], at: datetime) -> list[tuple[UUID, str]
     )
     for request in rows:
         entity = request.participant.entity
-        if entity.pk not in refusals:
-            refusals[entity.pk] = _kyc_refusal(entity, at)
-        reason = refusals[entity.pk]
-        if reason is None and not request.wallet_bound and request.state != RedemptionState.BURNED:
-            reason = f"The wallet {request.wallet.address} is no longer bound."
-        if reason is not None:
-            found.append((request.pk, reason))
+        if entity.pk not in cleared:
+            cleared[entity.pk] = _is_cleared(entity, at)
+        needs_wallet = request.state != RedemptionState.BURNED
+        if not cleared[entity.pk] or (needs_wallet and not request.wallet_bound):
+            found.append(request.pk)
     return found
 
 
-def _kyc_refusal(entity: LegalEntity, at: datetime) -> str | None:
+def _is_cleared(entity: LegalEntity, at: datetime) -> bool:
     try:
         kyc.require_cleared(entity, at=at)
-    except KycNotCleared as refusal:
-        return refusal.detail
-    return None
+    except KycNotCleared:
+        return False
+    return True
 
 
 def _to_requote(live: QuerySet[Request], at: datetime) -> list[UUID]:

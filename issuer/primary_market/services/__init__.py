@@ -15,7 +15,7 @@ from issuer.primary_market.services._issuance_approval import (
     propose_approval,
     withdraw_approval,
 )
-from issuer.primary_market.services._issuance_freeze import freeze, unfreeze
+from issuer.primary_market.services._issuance_freeze import freeze, freeze_lapsed, unfreeze
 from issuer.primary_market.services._issuance_mint import (
     complete,
     record_failed_mint,
@@ -43,6 +43,7 @@ from issuer.primary_market.services._redemption_burn import (
     sign_burn,
 )
 from issuer.primary_market.services._redemption_freeze import (
+    freeze_lapsed_redemption,
     freeze_redemption,
     unfreeze_redemption,
 )
@@ -77,6 +78,8 @@ __all__ = [
     "expire",
     "expire_redemption",
     "freeze",
+    "freeze_lapsed",
+    "freeze_lapsed_redemption",
     "freeze_redemption",
     "instruct_delivery",
     "match_deposit",

@@ -22,13 +22,23 @@ def freeze(request_id: UUID, *, reason: str, actor: Actor, at: datetime) -> Issu
     Raises:
         IllegalTransition: if its mint is signed, or it has ended.
     """
+    return _freeze(lock(request_id), reason=reason, actor=actor, at=at)
+
+
+@transaction.atomic
+def freeze_lapsed(request_id: UUID, *, actor: Actor, at: datetime) -> IssuanceRequest:
+    """Stop a request if its participant may no longer be dealt with; otherwise nothing happens.
+
+    Whether, and why, is asked under the request's lock: what was found before may be over.
+
+    Raises:
+        IllegalTransition: if it is to be stopped, and its mint is signed, or it has ended.
+    """
     request = lock(request_id)
-    origin = IssuanceState(request.state)
-    IssuanceStep.FREEZE.value.check(origin)
-    approvals.void_open(subject=request, reason=reason, actor=actor, at=at)
-    if origin == IssuanceState.APPROVED:
-        reserves.release_hold(request.pk, actor=actor, at=at)
-    return take(IssuanceStep.FREEZE, request, actor=actor, at=at, reason=reason)
+    reason = checks.lapse_of(request, at=at)
+    if not reason:
+        return request
+    return _freeze(request, reason=reason, actor=actor, at=at)
 
 
 @transaction.atomic
@@ -43,6 +53,17 @@ def unfreeze(request_id: UUID, *, reason: str, actor: Actor, at: datetime) -> Is
     IssuanceStep.UNFREEZE_REQUESTED.value.check(IssuanceState(request.state))
     checks.require_entitled(request, at=at)
     return take(_step_back(request), request, actor=actor, at=at, reason=reason)
+
+
+def _freeze(
+    request: IssuanceRequest, *, reason: str, actor: Actor, at: datetime
+) -> IssuanceRequest:
+    origin = IssuanceState(request.state)
+    IssuanceStep.FREEZE.value.check(origin)
+    approvals.void_open(subject=request, reason=reason, actor=actor, at=at)
+    if origin == IssuanceState.APPROVED:
+        reserves.release_hold(request.pk, actor=actor, at=at)
+    return take(IssuanceStep.FREEZE, request, actor=actor, at=at, reason=reason)
 
 
 def _step_back(request: IssuanceRequest) -> IssuanceStep:

@@ -23,6 +23,7 @@ from issuer.primary_market import checks, errors
 from issuer.primary_market.calls import mint_of
 from issuer.primary_market.models import IssuanceRequest
 from issuer.primary_market.services._issuance_steps import lock, take
+from issuer.primary_market.services._steps import NOT_AS_APPROVED
 from issuer.primary_market.states import IssuanceState, IssuanceStep
 from issuer.reserves import selectors as reserves_of
 from issuer.reserves import services as reserves
@@ -39,6 +40,7 @@ def sign_mint(
 
     Raises:
         IllegalTransition: if the request is not approved.
+        NotAsApproved: if it is not, to the byte, what two persons approved.
         KycNotCleared, WalletNotBound: if the participant may no longer be dealt with.
         IssuanceClosed, MultiplierChanged: if the terms of the request no longer stand.
         GateClosed: if one of its gates is not open.
@@ -48,6 +50,7 @@ def sign_mint(
     """
     request = lock(request_id)
     IssuanceStep.SIGN_MINT.value.check(IssuanceState(request.state))
+    checks.require_as_approved(request)
     checks.require_entitled(request, at=at)
     checks.require_unchanged_terms(request, at=at)
     scopes = reserves_of.scopes_of(request.token, request.deployment.network)
@@ -70,7 +73,8 @@ def record_failed_mint(request_id: UUID, *, actor: Actor, at: datetime) -> Issua
     """Take a request back to approved after its mint has certainly failed; its shares stay held.
 
     The nonce of that mint is used up in a final block, so what was signed never happens; the next
-    is signed once everything that is checked at a signature holds again.
+    is signed once everything that is checked at a signature holds again. A split while it was
+    under way has changed what was approved: then the approval is void, and its shares are let go.
 
     Raises:
         IllegalTransition: if the request is not minting.
@@ -88,7 +92,11 @@ def record_failed_mint(request_id: UUID, *, actor: Actor, at: datetime) -> Issua
             step = IssuanceStep.CANCEL_MINT
         case _:
             raise errors.MintNotFailed(f"{intent} has not failed: {intent.get_state_display()}.")
-    return take(step, request, actor=actor, at=at, reason=intent.failure, mint_intent=None)
+    take(step, request, actor=actor, at=at, reason=intent.failure, mint_intent=None)
+    if checks.is_as_approved(request):
+        return request
+    reserves.release_hold(request.pk, actor=actor, at=at)
+    return take(IssuanceStep.WITHDRAW_APPROVAL, request, actor=actor, at=at, reason=NOT_AS_APPROVED)
 
 
 @transaction.atomic

@@ -26,6 +26,7 @@ from issuer.primary_market.calls import burn_of
 from issuer.primary_market.models import RedemptionRequest
 from issuer.primary_market.services._redemption_shares import require_redeemable
 from issuer.primary_market.services._redemption_steps import lock, take
+from issuer.primary_market.services._steps import NOT_AS_APPROVED
 from issuer.primary_market.states import RedemptionState, RedemptionStep
 from issuer.reserves import selectors as reserves_of
 from issuer.reserves import services as reserves
@@ -42,6 +43,7 @@ def sign_burn(
 
     Raises:
         IllegalTransition: if the request is not approved.
+        NotAsApproved: if it is not, to the byte, what two persons approved.
         KycNotCleared, WalletNotBound: if the participant may no longer be dealt with.
         MultiplierChanged: if the terms of the request no longer stand.
         TokensNotReceived: if not all its tokens are here.
@@ -53,6 +55,7 @@ def sign_burn(
     """
     request = lock(request_id)
     RedemptionStep.SIGN_BURN.value.check(RedemptionState(request.state))
+    checks.require_as_approved(request)
     checks.require_entitled(request, at=at)
     checks.require_same_multiplier(request, at=at)
     checks.require_all_received(request)
@@ -75,6 +78,8 @@ def sign_burn(
 def record_failed_burn(request_id: UUID, *, actor: Actor, at: datetime) -> RedemptionRequest:
     """Take a request back to approved after its burn has certainly failed; its tokens stay here.
 
+    A split while it was under way has changed what was approved: then the approval is void.
+
     Raises:
         IllegalTransition: if the request is not burning.
         BurnNotFailed: if the chain may still carry the burn out, or has.
@@ -86,7 +91,12 @@ def record_failed_burn(request_id: UUID, *, actor: Actor, at: datetime) -> Redem
         raise errors.BurnNotFailed(f"{intent} has not failed: {intent.get_state_display()}.")
     reverted = intent.state == IntentState.REVERTED
     step = RedemptionStep.REVERT_BURN if reverted else RedemptionStep.DROP_BURN
-    return take(step, request, actor=actor, at=at, reason=intent.failure, burn_intent=None)
+    take(step, request, actor=actor, at=at, reason=intent.failure, burn_intent=None)
+    if checks.is_as_approved(request):
+        return request
+    return take(
+        RedemptionStep.WITHDRAW_APPROVAL, request, actor=actor, at=at, reason=NOT_AS_APPROVED
+    )
 
 
 @transaction.atomic

@@ -27,15 +27,23 @@ def freeze_redemption(
         IllegalTransition: if its burn is signed and not booked, the custodian is instructed, or it
             is stopped or over.
     """
+    return _freeze(lock(request_id), reason=reason, actor=actor, at=at)
+
+
+@transaction.atomic
+def freeze_lapsed_redemption(request_id: UUID, *, actor: Actor, at: datetime) -> RedemptionRequest:
+    """Stop a request if its participant may no longer be dealt with; otherwise nothing happens.
+
+    Whether, and why, is asked under the request's lock: what was found before may be over.
+
+    Raises:
+        IllegalTransition: if it is to be stopped, and is where `freeze_redemption` refuses it.
+    """
     request = lock(request_id)
-    here = bool(request.received) and request.burn_intent is None
-    step = RedemptionStep.QUARANTINE if here else RedemptionStep.FREEZE
-    step.value.check(RedemptionState(request.state))
-    approvals.void_open(subject=request, reason=reason, actor=actor, at=at)
-    take(step, request, actor=actor, at=at, reason=reason)
-    if here:  # those of burned tokens are gone
-        deposits.quarantine(request, actor=actor, at=at)
-    return request
+    reason = checks.lapse_of(request, at=at)
+    if not reason:
+        return request
+    return _freeze(request, reason=reason, actor=actor, at=at)
 
 
 @transaction.atomic
@@ -52,15 +60,25 @@ def unfreeze_redemption(
     request = lock_beside(request_id)
     step = _step_back(request)
     step.value.check(RedemptionState(request.state))
-    if request.burn_intent is None:
-        checks.require_entitled(request, at=at)
-    else:  # what is owed now is shares, whatever became of the wallet
-        checks.require_cleared(request, at=at)
+    checks.require_no_lapse(request, at=at)
     take(step, request, actor=actor, at=at, reason=reason)
     if request.burn_intent is None:
         deposits.resume(request, actor=actor, at=at)
         rematch_quarantined(request, actor=actor, at=at)
         request.refresh_from_db(fields=["state", "received"])
+    return request
+
+
+def _freeze(
+    request: RedemptionRequest, *, reason: str, actor: Actor, at: datetime
+) -> RedemptionRequest:
+    here = bool(request.received) and request.burn_intent is None
+    step = RedemptionStep.QUARANTINE if here else RedemptionStep.FREEZE
+    step.value.check(RedemptionState(request.state))
+    approvals.void_open(subject=request, reason=reason, actor=actor, at=at)
+    take(step, request, actor=actor, at=at, reason=reason)
+    if here:  # those of burned tokens are gone
+        deposits.quarantine(request, actor=actor, at=at)
     return request
 
 

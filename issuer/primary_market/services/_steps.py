@@ -1,7 +1,7 @@
 """What opening a request, and every step of one, leaves behind, whichever kind it is."""
 
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from issuer.audit import services as audit
 from issuer.events import services as events
@@ -13,6 +13,9 @@ from issuer.primary_market.models import IssuanceRequest, RedemptionRequest
 from issuer.primary_market.states import IssuanceStep, RedemptionStep
 
 Request = TypeVar("Request", IssuanceRequest, RedemptionRequest)
+
+#: Why an approval does not outlive a failed transaction.
+NOT_AS_APPROVED: Final = "Its terms are not those that were approved; it is approved again."
 
 
 def open_request(request: Request, *, noun: str, actor: Actor, at: datetime) -> Request:
