@@ -266,6 +266,10 @@ class TestBreaks:
         page = self.page(auditor, found)
 
         assert "Lines of the run that saw it last" in page
+        assert "Ended at" not in page
+        assert "All breaks" in page
+        run_page = reverse("admin:reconciliation_run_change", args=[found.opened_run_id])
+        assert f'<a href="{run_page}">the reconciliation</a>' in page
 
     def page(self, client: Client, found: Break) -> str:
         return client.get(
