@@ -1,24 +1,27 @@
 """Cover over time: the lowest of each hour or day, for a chart and for the tables behind it.
 
-Beside it stand the times at which a token was held shut, or at which there was no answer.
+Beside it stand the times at which a token was held shut, or at which there was no answer. A
+reconciliation speaks for as long as the next one may take, and no longer: after that it is not
+known, whatever it found.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from django.db.models import Count, F, Max, Min, Q, Window
-from django.db.models.functions import Lag, TruncHour
+from django.conf import settings
+from django.db.models import Count, F, Max, Min, OuterRef, Q, Subquery, Window
+from django.db.models.functions import Lag, Lead, TruncHour
 
 from issuer.foundation.charts import LineChart, Point, line_chart
 from issuer.gate.models import GateState, ScopeKind
 from issuer.gate.selectors import scope_names
 from issuer.instruments.models import Token
-from issuer.reconciliation.models import TokenResult
+from issuer.parties.models import Program
+from issuer.reconciliation.models import Run, TokenResult
 from issuer.reserves.cover import CoverStatus
 from issuer.reserves.gates import holds_between
 
@@ -53,6 +56,8 @@ Lows: TypeAlias = dict[UUID, Low]
 class Span:
     """A time at which `what` was HALTED or REDEEM_ONLY, or its cover UNKNOWN.
 
+    It may have begun before the chart does.
+
     Without `until` it is so still.
     """
 
@@ -61,6 +66,10 @@ class Span:
     since: datetime
     until: datetime | None
     why: str
+
+    def meets(self, start: datetime, end: datetime) -> bool:
+        """Say whether it was so at any time from `start` until before `end`."""
+        return self.since < end and (self.until is None or self.until > start)
 
     @property
     def label(self) -> str:
@@ -96,7 +105,7 @@ def history_of(
 ) -> History:
     """Return how the cover of each token went until `at`, from every reconciliation.
 
-    The lines are drawn in boxes of `width` by `height` pixels.
+    The lines are drawn in boxes of `width` by `height` pixels. Programs come with their tokens.
     """
     found = (
         TokenResult.objects.filter(run__as_of__gt=at - REACH, run__as_of__lte=at)
@@ -105,16 +114,17 @@ def history_of(
         .annotate(
             low=Min("cover_bps"),
             known=Count("pk", ~Q(status=CoverStatus.UNKNOWN)),
-            unknown=Count("pk", Q(status=CoverStatus.UNKNOWN)),
         )
         .order_by("hour")
     )
     hours: dict[datetime, Lows] = defaultdict(dict)
-    for hour, token_id, low, known, unknown in found:
-        hours[hour][token_id] = Low(low, known > 0, known > 0 and unknown > 0)
+    for hour, token_id, low, known in found:
+        hours[hour][token_id] = Low(low, known > 0)
     daily = len({hour.date() for hour in hours}) >= DAYS_FOR_DAILY_POINTS
-    periods = _with_gaps(_by_day(hours) if daily else hours, timedelta(hours=24 if daily else 1))
     spans = _spans(tokens, at)
+    periods = _as_known(
+        _by_day(hours) if daily else hours, timedelta(hours=24 if daily else 1), spans, at
+    )
     box = _Box(width, height, at)
     return History(
         unit="day" if daily else "hour",
@@ -135,16 +145,24 @@ def history_of(
     )
 
 
-def standing_since(statuses: Mapping[UUID, CoverStatus]) -> dict[UUID, datetime]:
+def standing_since(
+    statuses: Mapping[UUID, CoverStatus], *, until: datetime | None = None
+) -> dict[UUID, datetime]:
     """Return from which reconciliation on each token that is not covered has been as it is.
 
-    `statuses` is what is found now, by token; one that no reconciliation has found yet is left out.
+    `statuses` is what is found now, or was `until` some time, by token; one that no reconciliation
+    has found yet is left out.
     """
     present = {
         token_id: status for token_id, status in statuses.items() if status != CoverStatus.COVERED
     }
+    if not present:
+        return {}
     otherwise: dict[UUID, datetime] = {}
-    seen = TokenResult.objects.filter(token__in=present).order_by()
+    results = TokenResult.objects.order_by()
+    if until is not None:
+        results = results.filter(run__as_of__lte=until)
+    seen = results.filter(token__in=present)
     for token_id, status, last in seen.values_list("token_id", "status").annotate(
         last=Max("run__as_of")
     ):
@@ -154,7 +172,7 @@ def standing_since(statuses: Mapping[UUID, CoverStatus]) -> dict[UUID, datetime]
     for token_id in present:
         after = otherwise.get(token_id)
         unbroken |= Q(token_id=token_id) & (Q() if after is None else Q(run__as_of__gt=after))
-    starts = TokenResult.objects.filter(unbroken).order_by().values_list("token_id")
+    starts = results.filter(unbroken).values_list("token_id")
     return dict(starts.annotate(start=Min("run__as_of")))
 
 
@@ -174,20 +192,37 @@ def _by_day(hours: Mapping[datetime, Lows]) -> dict[datetime, Lows]:
         for token_id, low in lows.items():
             before = day.get(token_id, low)
             figures = [bps for bps in (before.bps, low.bps) if bps is not None]
-            day[token_id] = Low(
-                min(figures, default=None),
-                before.known or low.known,
-                before.partly or low.partly or before.known != low.known,
-            )
+            day[token_id] = Low(min(figures, default=None), before.known or low.known)
     return days
 
 
-def _with_gaps(periods: Mapping[datetime, Lows], length: timedelta) -> dict[datetime, Lows]:
-    """Return `periods` with an empty one wherever reconciliations were missing between two."""
-    whole = dict(periods)
-    for start, following in pairwise(sorted(periods)):
-        if following - start > length:
-            whole[start + length] = {}
+def _as_known(
+    periods: Mapping[datetime, Lows],
+    length: timedelta,
+    spans: Mapping[UUID, Sequence[Span]],
+    at: datetime,
+) -> dict[datetime, Lows]:
+    """Return `periods` as far as they were known, and an empty one wherever none was, until `at`.
+
+    What was known at a part of a period only is known partly.
+    """
+    unknown = {
+        token_id: [span for span in found if span.kind == CoverStatus.UNKNOWN]
+        for token_id, found in spans.items()
+    }
+    whole: dict[datetime, Lows] = {}
+    for start, lows in periods.items():
+        end, empty = start + length, start + length + length
+        whole[start] = {
+            token_id: replace(low, partly=True)
+            if low.known and any(span.meets(start, end) for span in unknown.get(token_id, ()))
+            else low
+            for token_id, low in lows.items()
+        }
+        if end <= at and end not in periods:
+            silent = (span for found in unknown.values() for span in found)
+            if any(span.meets(end, empty) for span in silent):
+                whole[end] = {}
     return whole
 
 
@@ -211,30 +246,84 @@ def _spans(tokens: Sequence[Token], at: datetime) -> dict[UUID, list[Span]]:
     return spans
 
 
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A result that changed the answer, or that was not followed by another when that was due."""
+
+    token_id: UUID
+    status: str
+    reasons: list[str]
+    as_of: datetime
+    following: datetime | None
+
+
 def _unknown_spans(tokens: Sequence[Token], at: datetime) -> Iterator[tuple[UUID, Span]]:
-    """Yield when there was no answer: from the reconciliation that had none until one that had."""
-    symbols = {token.pk: token.symbol for token in tokens}
-    changed = (
-        TokenResult.objects.filter(token__in=symbols, run__as_of__gt=at - REACH, run__as_of__lte=at)
-        .annotate(
-            before=Window(Lag("status"), partition_by=F("token_id"), order_by=["run__as_of", "pk"])
-        )
-        .filter(Q(before__isnull=True) | ~Q(before=F("status")))
-        .order_by("token_id", "run__as_of")
-    )
-    begun: dict[UUID, tuple[datetime, list[str]]] = {}
-    for token_id, status, as_of, reasons in changed.values_list(
-        "token_id", "status", "run__as_of", "reasons"
-    ):
-        if status == CoverStatus.UNKNOWN:
-            begun[token_id] = as_of, reasons
-        elif token_id in begun:
-            since, why = begun.pop(token_id)
-            what = f"Cover of {symbols[token_id]}"
-            yield token_id, Span(what, CoverStatus.UNKNOWN.value, since, as_of, " ".join(why))
+    """Yield when there was no answer, and when there was none any more.
+
+    From the reconciliation that had none until one that had; and from when the next reconciliation
+    was due until it was made.
+    """
+    by_id = {token.pk: token for token in tokens}
+    due = timedelta(minutes=settings.RECONCILIATION_DUE_MINUTES)
+    turns = _turns(tokens, due, at)
+    unknown_before = {
+        turn.token_id: CoverStatus.UNKNOWN
+        for turn in turns
+        if turn.as_of <= at - REACH and turn.status == CoverStatus.UNKNOWN
+    }
+    since_before = standing_since(unknown_before, until=at - REACH)
+    begun: dict[UUID, tuple[datetime, str]] = {}
+    for turn in turns:
+        token = by_id[turn.token_id]
+        if (turn.following or at) - turn.as_of > due:
+            what = f"Program {token.program.name}"
+            why = f"Not reconciled since {turn.as_of:%Y-%m-%d %H:%M:%S}Z."
+            yield token.pk, _unknown(what, turn.as_of + due, turn.following, why)
+        if turn.status == CoverStatus.UNKNOWN:
+            first = since_before.get(token.pk, turn.as_of), " ".join(turn.reasons)
+            begun.setdefault(token.pk, first)
+        elif token.pk in begun:
+            since, why = begun.pop(token.pk)
+            yield token.pk, _unknown(f"Cover of {token.symbol}", since, turn.as_of, why)
     for token_id, (since, why) in begun.items():
-        what = f"Cover of {symbols[token_id]}"
-        yield token_id, Span(what, CoverStatus.UNKNOWN.value, since, None, " ".join(why))
+        yield token_id, _unknown(f"Cover of {by_id[token_id].symbol}", since, None, why)
+
+
+def _unknown(what: str, since: datetime, until: datetime | None, why: str) -> Span:
+    return Span(what, CoverStatus.UNKNOWN.value, since, until, why)
+
+
+def _turns(tokens: Sequence[Token], due: timedelta, at: datetime) -> list[_Turn]:
+    """Return the turns of each token in order, and first what was found last before the time."""
+    before_it = Run.objects.filter(program=OuterRef("pk"), as_of__lte=at - REACH)
+    programs = Program.objects.filter(pk__in={token.program_id for token in tokens}).order_by()
+    last_before = programs.values_list(
+        Subquery(before_it.order_by("-as_of", "-pk").values("pk")[:1])
+    )
+    by_token: dict[str, Any] = {
+        "partition_by": F("token_id"),
+        "order_by": ["run__as_of", "pk"],
+    }
+    found = (
+        TokenResult.objects.filter(
+            Q(run__as_of__gt=at - REACH) | Q(run__in=last_before),
+            token__in=tokens,
+            run__as_of__lte=at,
+        )
+        .annotate(
+            before=Window(Lag("status"), **by_token),
+            following=Window(Lead("run__as_of"), **by_token),
+        )
+        .filter(
+            Q(before=None)
+            | ~Q(before=F("status"))
+            | Q(following=None)
+            | Q(following__gt=F("run__as_of") + due)
+        )
+        .order_by("token_id", "run__as_of", "pk")
+    )
+    columns = ("token_id", "status", "reasons", "run__as_of", "following")
+    return [_Turn(*row) for row in found.values_list(*columns)]
 
 
 def _chart(

@@ -1,14 +1,17 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import product
 from uuid import UUID
 
 import pytest
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from issuer.foundation import actors
 from issuer.foundation.charts import Band
 from issuer.gate import services as gate
 from issuer.gate.models import Cause, GateState, Hold, ScopeKind
 from issuer.instruments.models import Token
+from issuer.parties.models import Program
 from issuer.reconciliation.history import Low, Span, history_of
 from issuer.reconciliation.models import Run, TokenResult
 from issuer.reserves.cover import CoverStatus
@@ -17,15 +20,19 @@ from tests.make import instruments, parties
 pytestmark = pytest.mark.django_db
 
 SYSTEM = actors.system("tests")
+A_DAY = 24 * 60
+A_SOURCE = "A source is silent."
 
 
-def found(token: Token, cover_bps: int | None, *, at: datetime) -> None:
+def run_at(at: datetime, program: Program) -> Run:
+    """Record that `program` was reconciled at `at`."""
+    return Run.objects.create(program=program, as_of=at, started_by="SYSTEM:tests", recorded_at=at)
+
+
+def found(token: Token, cover_bps: int | None, *, at: datetime, run: Run | None = None) -> None:
     """Record that a reconciliation at `at` found the token so covered; None is nothing owed."""
-    run = Run.objects.create(
-        program=token.program, as_of=at, started_by="SYSTEM:tests", recorded_at=at
-    )
     TokenResult.objects.create(
-        run=run,
+        run=run or run_at(at, token.program),
         token=token,
         status=CoverStatus.COVERED,
         owed_shares=Decimal(0),
@@ -36,13 +43,13 @@ def found(token: Token, cover_bps: int | None, *, at: datetime) -> None:
     )
 
 
-def not_known(token: Token, *, at: datetime) -> None:
+def not_known(token: Token, *, at: datetime, run: Run | None = None) -> None:
     """Record that a reconciliation at `at` could not tell."""
-    run = Run.objects.create(
-        program=token.program, as_of=at, started_by="SYSTEM:tests", recorded_at=at
-    )
     TokenResult.objects.create(
-        run=run, token=token, status=CoverStatus.UNKNOWN, reasons=["A source is silent."]
+        run=run or run_at(at, token.program),
+        token=token,
+        status=CoverStatus.UNKNOWN,
+        reasons=[A_SOURCE],
     )
 
 
@@ -61,7 +68,10 @@ class TestHistoryOf:
             (datetime(2026, 11, 20, 13, tzinfo=UTC), (Low(10_040, known=True),)),
         )
 
-    def test_has_the_lowest_of_each_day_from_the_third_day_on(self, at: datetime) -> None:
+    def test_has_the_lowest_of_each_day_from_the_third_day_on(
+        self, at: datetime, settings: Settings
+    ) -> None:
+        settings.RECONCILIATION_DUE_MINUTES = A_DAY
         token = instruments.token()
         found(token, 10_010, at=at - timedelta(days=2))
         found(token, 10_020, at=at - timedelta(days=1))
@@ -190,8 +200,8 @@ class TestSpans:
     def test_are_the_holds_of_the_time_newest_first(self, at: datetime) -> None:
         deployment = instruments.deployment()
         token = deployment.token
-        found(token, 10_100, at=at - timedelta(hours=2))
-        found(token, 10_100, at=at)
+        for hours in (2, 1, 0):
+            found(token, 10_100, at=at - timedelta(hours=hours))
         self.hold(
             ScopeKind.NETWORK,
             deployment.network_id,
@@ -249,6 +259,106 @@ class TestSpans:
             ),
         )
         assert history.spans[0].label == "Unknown"
+
+    def test_go_back_to_where_it_began_that_there_was_no_answer(
+        self, at: datetime, settings: Settings
+    ) -> None:
+        settings.RECONCILIATION_DUE_MINUTES = 20 * A_DAY
+        token, answered = instruments.token(symbol="AAAx"), instruments.token(symbol="BBBx")
+        found(token, 10_100, at=at - timedelta(days=46))
+        for days in (45, 31, 29, 12):
+            not_known(token, at=at - timedelta(days=days))
+        not_known(answered, at=at - timedelta(days=40))
+        found(answered, 10_100, at=at - timedelta(days=22))
+        found(answered, 10_100, at=at - timedelta(days=2))
+
+        history = history_of([token, answered], at=at)
+
+        assert history.spans == (
+            Span(
+                "Cover of BBBx",
+                "UNKNOWN",
+                at - timedelta(days=40),
+                at - timedelta(days=22),
+                A_SOURCE,
+            ),
+            Span("Cover of AAAx", "UNKNOWN", at - timedelta(days=45), None, A_SOURCE),
+        )
+
+    def test_are_when_no_reconciliation_came_after_the_last(self, at: datetime) -> None:
+        program = parties.program()
+        tokens = [instruments.token(program=program) for _ in range(2)]
+        for hours, token in product((4, 3), tokens):
+            found(token, 10_100, at=at - timedelta(hours=hours))
+
+        history = history_of(tokens, at=at)
+
+        (span,) = history.spans
+        assert span == Span(
+            f"Program {program.name}",
+            "UNKNOWN",
+            at - timedelta(hours=2),
+            None,
+            "Not reconciled since 2026-11-20 12:00:00Z.",
+        )
+        assert [(start.hour, set(lows)) for start, lows in history.rows] == [
+            (13, {Low(None, known=False)}),
+            (12, {Low(10_100, known=True)}),
+            (11, {Low(10_100, known=True)}),
+        ]
+        for line in history.tokens:
+            assert line.chart is not None
+            assert line.chart.bands == (Band("UNKNOWN", 140, 140),)
+
+    def test_are_when_a_reconciliation_came_late(self, at: datetime) -> None:
+        token = instruments.token()
+        found(token, 10_100, at=at - timedelta(minutes=150))
+        found(token, 10_200, at=at - timedelta(minutes=15))
+
+        history = history_of([token], at=at)
+
+        (span,) = history.spans
+        assert (span.kind, span.since, span.until) == (
+            *("UNKNOWN", at - timedelta(minutes=90), at - timedelta(minutes=15)),
+        )
+        assert [(start.hour, low) for start, (low,) in history.rows] == [
+            (14, Low(10_200, known=True, partly=True)),
+            (13, Low(None, known=False)),
+            (12, Low(10_100, known=True)),
+        ]
+
+    def test_are_not_while_the_next_reconciliation_is_not_due(self, at: datetime) -> None:
+        token = instruments.token()
+        for minutes in (120, 60):
+            found(token, 10_100, at=at - timedelta(minutes=minutes))
+
+        history = history_of([token], at=at)
+
+        assert history.spans == ()
+        assert [start.hour for start, _ in history.rows] == [14, 13]
+
+    def test_tell_of_a_stop_before_the_time(self, at: datetime) -> None:
+        token = instruments.token()
+        found(token, 10_100, at=at - timedelta(days=40))
+
+        (span,) = history_of([token], at=at).spans
+
+        assert (span.since, span.until) == (at - timedelta(days=40) + timedelta(hours=1), None)
+        assert span.why == "Not reconciled since 2026-10-11 15:00:00Z."
+
+    def test_cost_as_many_queries_for_many_tokens_as_for_one(
+        self, at: datetime, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        program = parties.program()
+        tokens = [instruments.token(program=program) for _ in range(5)]
+        silent, answered = (run_at(at - timedelta(days=days), program) for days in (31, 29))
+        for token in tokens:
+            not_known(token, at=silent.as_of, run=silent)
+            found(token, 10_100, at=answered.as_of, run=answered)
+
+        for some in (tokens[:1], tokens):
+            with django_assert_num_queries(7):  # two ask since when it was not known before
+                history_of(some, at=at)
 
     def test_name_a_hold_of_two_tokens_once(self, at: datetime) -> None:
         program = parties.program()

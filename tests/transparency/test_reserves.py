@@ -164,6 +164,20 @@ class TestReconciledAt:
         assert (page.reconciled_at, page.overdue) == (None, True)
 
 
+class TestHistory:
+    def test_says_since_when_nobody_has_looked(self, at: datetime) -> None:
+        token, _, _ = reserves.backed_token(at=at)
+        reconciliation.run(token.program, at=at - timedelta(hours=3))
+
+        page = public_reserves(at=at)
+
+        (span,) = page.history.spans
+        assert (span.label, span.since, span.until) == ("Unknown", at - timedelta(hours=2), None)
+        assert span.why == "Not reconciled since 2026-11-20 12:00:00Z."
+        (_, (newest,)), *_ = page.history.rows
+        assert newest.known is False
+
+
 class TestSince:
     def test_is_the_first_reconciliation_after_the_last_with_another_answer(
         self, at: datetime
