@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
-from issuer.chain.models import SignerAccount, SupplySnapshot
+from issuer.chain.models import ChainEvent, ContractCall, SignerAccount, SupplySnapshot
 from issuer.chain.selectors import mints_past_the_books
-from issuer.chain.states import SignerPurpose
+from issuer.chain.states import ActState, IntentKind, IntentStep, SignerPurpose
 from issuer.instruments.models import Deployment, Network
 
 
@@ -98,14 +98,27 @@ def _suspects() -> frozenset[str]:
     )
     listed = SupplySnapshot.objects.filter(Exists(before)).order_by().distinct()
     held = {address for minters in listed.values_list("minters", flat=True) for address in minters}
-    # A block between two readings may know a minter whom neither reading knows: at least ours.
-    appointed = SignerAccount.objects.filter(
-        Exists(
-            mints.filter(
-                deployment__network=OuterRef("network"),
-                block_mined_at__gte=OuterRef("appointed_at"),
-            )
-        ),
-        purpose=SignerPurpose.MINTER,
+    return frozenset(senders | held | set(_appointed_by(mints)))
+
+
+def _appointed_by(mints: QuerySet[ChainEvent]) -> QuerySet[SignerAccount, str]:
+    """Return who of ours could mint on a contract by the block of one of `mints` on it.
+
+    A block between two readings may know a minter whom neither reading knows: at least ours. Whom
+    an act of ours granted the role could not mint before that call was mined; so who follows a
+    thief is not suspected of the mints that came between the appointment and the call.
+    """
+    grants = ContractCall.objects.filter(
+        act__kind=IntentKind.GRANT_ROLE,
+        act__role=SignerPurpose.MINTER,
+        act__account=OuterRef(OuterRef("address")),
+        deployment=OuterRef("deployment"),
+    ).exclude(act__state__in=[ActState.PROPOSED, ActState.DECLINED])
+    mined = grants.filter(
+        intent__transitions__step=IntentStep.FINALIZE.name,
+        intent__transitions__block_number__lte=OuterRef("block_number"),
     )
-    return frozenset(senders | held | set(appointed.order_by().values_list("address", flat=True)))
+    otherwise = Q(block_mined_at__gte=OuterRef("appointed_at")) & ~Exists(grants)
+    could = mints.filter(Exists(mined) | otherwise, deployment__network=OuterRef("network"))
+    appointed = SignerAccount.objects.filter(Exists(could), purpose=SignerPurpose.MINTER)
+    return appointed.order_by().values_list("address", flat=True)

@@ -5,12 +5,21 @@ from datetime import datetime, timedelta
 import pytest
 
 from issuer.chain import services as chain_services
-from issuer.chain.models import SignerAccount
-from issuer.chain.states import EventKind, IntentState, SignerPurpose
+from issuer.chain.models import SignerAccount, TransactionIntent
+from issuer.chain.services import _steps
+from issuer.chain.states import (
+    ActState,
+    EventKind,
+    IntentKind,
+    IntentState,
+    IntentStep,
+    SignerPurpose,
+)
 from issuer.foundation.actors import Actor
 from issuer.instruments.models import Deployment, Network
 from issuer.reconciliation.trust import newest_snapshots, trust_now
 from tests.make import chain, instruments, parties
+from tests.make import chain_acts as acts
 
 pytestmark = pytest.mark.django_db
 
@@ -67,6 +76,62 @@ class TestSuspects:
         appoint(network, second, actor=system, at=at + 2 * MINUTE)
 
         assert trust_now().suspects == {first}
+
+    @pytest.mark.parametrize(
+        ("granted_at", "is_suspected"), [(None, False), (31, False), (30, True), (29, True)]
+    )
+    def test_are_no_successors_whose_grant_was_mined_after_the_mint(
+        self,
+        deployment: Deployment,
+        system: Actor,
+        at: datetime,
+        granted_at: int | None,
+        is_suspected: bool,
+    ) -> None:
+        """The thief still mints while two persons appoint who follows the stolen key."""
+        stolen, successor = parties.evm_address(), parties.evm_address()
+        appoint(deployment.network, stolen, actor=system, at=at - MINUTE)
+        chain_services.retire_signer(
+            network=deployment.network,
+            purpose=SignerPurpose.MINTER,
+            reason="Stolen.",
+            actor=system,
+            at=at,
+        )
+        grant = acts.act(
+            [deployment],
+            kind=IntentKind.GRANT_ROLE,
+            state=ActState.SENT,
+            account=successor,
+            at=at,
+        )
+        intent = TransactionIntent.objects.get(contract_call__act=grant)
+        if granted_at is not None:
+            for step in (IntentStep.SEE_MINED, IntentStep.FINALIZE):
+                _steps.take(
+                    step,
+                    intent,
+                    actor=system,
+                    at=at,
+                    block_number=granted_at,
+                    block_hash=chain.hash_32(),
+                )
+        chain.event(deployment, sender=stolen, block_number=30, seen_at=at + MINUTE)
+
+        assert (successor in trust_now().suspects) is is_suspected
+        assert stolen in trust_now().suspects
+
+    def test_are_successors_whose_grant_was_declined_or_was_on_another_contract(
+        self, deployment: Deployment, system: Actor, at: datetime
+    ) -> None:
+        minter = parties.evm_address()
+        appoint(deployment.network, minter, actor=system, at=at)
+        elsewhere = instruments.deployment(network_=deployment.network)
+        for one, state in ((deployment, ActState.DECLINED), (elsewhere, ActState.APPROVED)):
+            acts.act([one], kind=IntentKind.GRANT_ROLE, state=state, account=minter, at=at)
+        chain.event(deployment, sender=parties.evm_address(), seen_at=at + MINUTE)
+
+        assert minter in trust_now().suspects
 
     def test_are_trusted_on_no_chain(
         self, deployment: Deployment, system: Actor, at: datetime
