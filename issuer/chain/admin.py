@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 
-from issuer.chain import forms, selectors, services
+from issuer.chain import forms, registry, selectors, services
 from issuer.chain.models import (
     ChainEvent,
     ContractAct,
@@ -26,7 +26,7 @@ from issuer.chain.models import (
     TransactionIntent,
 )
 from issuer.chain.payload import act_payload
-from issuer.chain.states import ActState
+from issuer.chain.states import ActState, IntentKind
 from issuer.foundation.admin import ReadOnlyAdmin
 from issuer.foundation.templatetags.screens import pill
 from issuer.people.actors import names_of
@@ -107,6 +107,7 @@ class IntentTransitionInline(HistoryInline, TabularInline):
     model = IntentTransition
     fields = (*HistoryInline.fields, "block_number", "block_hash")
     readonly_fields = fields
+    ordering = ("serial",)
 
 
 @admin.register(TransactionIntent)
@@ -174,7 +175,9 @@ ACTS: Final = (
         "and cannot be taken back. A role that is granted or revoked changes who signs for us "
         "from now on.",
         permission=CONFIRM,
-        take=lambda row, **asked: services.confirm_act(row.pk, **asked),
+        take=lambda row, **asked: services.confirm_act(
+            row.pk, guard=registry.confirmation_guard_of(IntentKind(row.kind)), **asked
+        ),
         form=SeenForm,
         offered=_waits,
         shown=_to_be_signed,

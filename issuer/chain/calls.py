@@ -8,7 +8,7 @@ from uuid import UUID
 from eth_utils.address import to_checksum_address
 
 from issuer.chain import token_contract
-from issuer.chain.models import ContractCall, TransactionIntent
+from issuer.chain.models import ContractCall
 from issuer.chain.request_ids import request_id_bytes32
 from issuer.chain.states import PURPOSES, IntentKind, SignerPurpose
 from issuer.chain.token_contract import ROLES
@@ -114,17 +114,6 @@ def pause() -> Call:
 def unpause() -> Call:
     """Allow transfers, mints and burns again."""
     return _call(IntentKind.UNPAUSE, "unpause")
-
-
-def of_intent(intent: TransactionIntent) -> Call:
-    """Return the call that `intent` was signed for."""
-    return Call(
-        kind=IntentKind(intent.kind),
-        account=intent.account,
-        base_units=intent.base_units,
-        calldata=bytes(intent.calldata),
-        request_serial=intent.request_serial,
-    )
 
 
 def of_act(call: ContractCall) -> Call:

@@ -20,6 +20,10 @@ class NodeRefused(ChainUnavailable):
         self.data = data
 
 
+class Underpriced(NodeRefused):
+    """A node did not take a transaction, because it offers too little; nobody has it from us."""
+
+
 class Reorganized(ChainUnavailable):
     """A chain replaced a block that it had called final; nothing read from it holds any more."""
 
@@ -67,6 +71,13 @@ class EarlierTransactionUnsent(errors.Conflict):
 
     code = "earlier-transaction-unsent"
     title = "An earlier transaction of the account is not sent yet"
+
+
+class NonceNotFinal(errors.Conflict):
+    """Somebody else used the account, and may turn out not to have; the next nonce is not known."""
+
+    code = "nonce-not-final"
+    title = "The account's next nonce is not known yet"
 
 
 class NoLongerWanted(errors.Conflict):
@@ -137,3 +148,10 @@ class ActUnderWay(errors.Conflict):
 
     code = "contract-act-under-way"
     title = "The contract act is under way"
+
+
+class ActMustWait(errors.Conflict):
+    """Something has to be so before the act may be done, and is not."""
+
+    code = "contract-act-must-wait"
+    title = "Something else comes before the contract act"

@@ -4,7 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from issuer.chain import token_contract
-from issuer.chain.errors import ChainUnavailable, NodeRefused, TransactionRefusedByContract
+from issuer.chain.errors import (
+    ChainUnavailable,
+    NodeRefused,
+    TransactionRefusedByContract,
+    Underpriced,
+)
 from issuer.chain.evm_answers import (
     LOG_INDEX_MAX,
     Header,
@@ -42,8 +47,17 @@ HARMLESS: Final = (
     "alreadyknown",
     "nonce too low",
     "oldnonce",
-    "replacement transaction underpriced",
+)
+#: What they say of one that they do not take, because it offers too little: for a block of now, for
+#: their memory, or for the place of another of the same nonce.
+TOO_CHEAP: Final = (
     "underpriced",
+    "could not replace existing",
+    "replacementnotallowed",
+    "feetoolow",
+    "fee too low",
+    "less than block base fee",
+    "below minimum",
 )
 
 
@@ -252,8 +266,17 @@ class EvmChain:
         try:
             self._rpc.call("eth_sendRawTransaction", [_hex(raw_transaction)], result=str)
         except NodeRefused as refusal:
-            if not any(words in refusal.message.lower() for words in HARMLESS):
-                raise
+            said = refusal.message.lower()
+            if any(words in said for words in HARMLESS):
+                return
+            if any(words in said for words in TOO_CHEAP):
+                raise Underpriced(
+                    "eth_sendRawTransaction",
+                    error_code=refusal.error_code,
+                    message=refusal.message,
+                    data=refusal.data,
+                ) from refusal
+            raise
 
     def _words(self, contract: str, calls: Sequence[str], *, at: Block) -> list[int]:
         answers = self._rpc.batch(
@@ -340,7 +363,7 @@ def _refusal_of_contract(refusal: NodeRefused) -> ChainUnavailable | Transaction
     if not refusal.data and "revert" not in refusal.message.lower():
         return refusal
     name = token_contract.name_of_error(refusal.data) or "no reason that it names"
-    return TransactionRefusedByContract(f"The contract would refuse the mint: {name}.", error=name)
+    return TransactionRefusedByContract(f"The contract would refuse the call: {name}.", error=name)
 
 
 def _logs_of(contract: str, first: int, last: Block, topics: Sequence[Any]) -> dict[str, Any]:

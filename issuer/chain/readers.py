@@ -131,6 +131,11 @@ class TransactionReader(Protocol):
     def next_nonce(self, account: str, *, at: Block | None = None) -> int:
         """Return how many transactions of `account` are in blocks up to `at`, else the newest."""
 
+    def transfers_to(
+        self, contract: str, recipients: Sequence[str], *, first: int, last: Block
+    ) -> list[TokenTransfer]:
+        """Return what others sent to `recipients`, as a `SupplyReader` does."""
+
     def request_used(self, contract: str, request_id: str, *, at: Block) -> bool:
         """Return whether the contract has used `request_id` (bytes32) up, as of the end of `at`."""
 
@@ -152,6 +157,9 @@ class Broadcaster(Protocol):
         """Hand over signed bytes; doing it again with the same bytes changes nothing.
 
         Returning says only that the node knows the transaction, or that its nonce is used.
+
+        Raises:
+            Underpriced: if the node does not take it for what it offers.
         """
 
 

@@ -5,9 +5,12 @@ purpose: a successor's is here before it is appointed. Where a node fails, the n
 is read as of a block's hash, so mixing nodes mixes no histories.
 
 `TRANSACTION_GUARDS` says whom to ask, by the kind of a transaction, whether it is still wanted:
-those who had it signed are on a higher floor, which this room does not know.
+those who had it signed are on a higher floor, which this room does not know. Likewise
+`CONFIRMATION_GUARDS` and `SIGNATURE_GUARDS` say whom to ask whether a contract act may be confirmed
+now, and signed.
 """
 
+from collections.abc import Mapping
 from functools import cache
 
 from django.conf import settings
@@ -19,7 +22,7 @@ from issuer.chain.evm import EvmChain
 from issuer.chain.models import SignerAccount
 from issuer.chain.readers import Chain
 from issuer.chain.rpc import FirstThatAnswers, HttpJsonRpc
-from issuer.chain.services import Guard
+from issuer.chain.services import ActGuard, Guard
 from issuer.chain.signing import LocalKeySigner, Signer
 from issuer.chain.states import IntentKind, SignerPurpose
 from issuer.instruments.models import Network
@@ -82,6 +85,21 @@ def signers_configured(network: Network, purpose: SignerPurpose) -> list[Signer]
 def guard_of(kind: IntentKind) -> Guard | None:
     """Return whom to ask whether a transaction of `kind` is still wanted, if anybody."""
     path = settings.TRANSACTION_GUARDS.get(kind.value)
+    return None if path is None else import_string(path)
+
+
+def confirmation_guard_of(kind: IntentKind) -> ActGuard | None:
+    """Return whom to ask whether an act of `kind` may be confirmed, if anybody."""
+    return _act_guard(settings.CONFIRMATION_GUARDS, kind)
+
+
+def signature_guard_of(kind: IntentKind) -> ActGuard | None:
+    """Return whom to ask whether what an act of `kind` calls may be signed, if anybody."""
+    return _act_guard(settings.SIGNATURE_GUARDS, kind)
+
+
+def _act_guard(guards: Mapping[str, str], kind: IntentKind) -> ActGuard | None:
+    path = guards.get(kind.value)
     return None if path is None else import_string(path)
 
 

@@ -18,12 +18,14 @@ from issuer.chain.models import (
     ScanCursor,
     SignerAccount,
     SupplySnapshot,
+    TransactionAttempt,
     TransactionIntent,
 )
 from issuer.chain.payload import CONFIRM_ACT
 from issuer.chain.request_ids import request_id_bytes32
 from issuer.chain.states import (
     CANCELLABLE_STATES,
+    CANCELLING_STATES,
     FAILED_STATES,
     FINAL_ACT_STATES,
     LIVE_STATES,
@@ -95,20 +97,47 @@ def live_intents() -> QuerySet[TransactionIntent]:
     )
 
 
-def is_stuck(intent: TransactionIntent, *, at: datetime) -> bool:
-    """Return whether `intent`, or what cancels it, was sent, and is in no block for too long.
+def newest_attempt(intent: TransactionIntent) -> TransactionAttempt:
+    """Return what of an intent was signed last; it alone is sent.
+
+    Of one that is being cancelled, that is nothing but what cancels it.
+    """
+    cancels = intent.state in CANCELLING_STATES
+    attempts = intent.attempts.filter(cancels=True) if cancels else intent.attempts.all()
+    return attempts.latest("serial")
+
+
+def earlier_of_account(
+    intent: TransactionIntent, *, final_nonce: int = 0
+) -> QuerySet[TransactionIntent]:
+    """Return what may go to a block before `intent` can, in order: the earlier nonces.
+
+    Those below `final_nonce` are used up, whatever we know of it.
+    """
+    return TransactionIntent.objects.filter(
+        signer_account=intent.signer_account_id,
+        nonce__gte=final_nonce,
+        nonce__lt=intent.nonce,
+        state__in=sorted(SENDABLE_STATES),
+    ).order_by("nonce")
+
+
+def is_stuck(intent: TransactionIntent, *, at: datetime, final_nonce: int = 0) -> bool:
+    """Return whether `intent`, or what cancels it, waits too long for a block, or for a node.
 
     One that waits for an earlier nonce of its account is not stuck: no fee gets it ahead.
     """
-    if intent.state not in {IntentState.BROADCAST, IntentState.CANCEL_SENT}:
+    if intent.state not in SENDABLE_STATES:
         return False
-    if intent.attempts.latest("id").signed_at + STUCK_AFTER > at:
+    if newest_attempt(intent).signed_at + STUCK_AFTER > at:
         return False
-    return not TransactionIntent.objects.filter(
-        signer_account=intent.signer_account_id,
-        nonce__lt=intent.nonce,
-        state__in=sorted(SENDABLE_STATES),
-    ).exists()
+    return not earlier_of_account(intent, final_nonce=final_nonce).exists()
+
+
+def next_nonce_of(network: Network, address: str) -> int:
+    """Return the next nonce of an account of ours as we know it; 0 of one that is not appointed."""
+    account = network.signer_accounts.filter(address=address).first()
+    return 0 if account is None else account.next_nonce
 
 
 def shut_out_intents() -> list[TransactionIntent]:
@@ -153,6 +182,20 @@ def signer_in_use(network: Network, purpose: SignerPurpose) -> SignerAccount | N
 def signers_of(network: Network) -> QuerySet[SignerAccount]:
     """Return who signs on `network` and who did, by purpose; of each the newest first."""
     return network.signer_accounts.order_by("purpose", "-id")
+
+
+def is_blocked(network: Network, address: str) -> bool:
+    """Return whether acts of ours have blocked `address` on each contract of `network`, finally."""
+    calls = ContractCall.objects.filter(
+        act__network=network,
+        act__account=address,
+        act__kind__in=[IntentKind.BLOCK_ADDRESS, IntentKind.UNBLOCK_ADDRESS],
+        intent__state__in=[IntentState.FINAL, IntentState.BOOKED],
+    ).order_by("intent_id")
+    newest = dict(calls.values_list("deployment_id", "act__kind"))
+    deployments = Deployment.objects.filter(network=network).order_by()
+    blocked = IntentKind.BLOCK_ADDRESS
+    return all(newest.get(pk) == blocked for pk in deployments.values_list("pk", flat=True))
 
 
 def unfinished_acts() -> QuerySet[ContractAct]:

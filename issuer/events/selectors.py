@@ -2,10 +2,18 @@
 
 from uuid import UUID
 
+from django.db import models
 from django.db.models import Q, QuerySet
 
 from issuer.events.models import Event
 from issuer.foundation.transactions import HORIZON
+
+
+def about(subject: models.Model, event_type: str) -> QuerySet[Event]:
+    """Return what of one type happened to `subject`, in its order."""
+    return Event.objects.filter(
+        type=event_type, subject_type=subject._meta.label_lower, subject_id=subject.pk
+    ).order_by("sequence")
 
 
 def after(transaction_id: int, event_id: UUID, *, limit: int) -> QuerySet[Event]:

@@ -24,6 +24,10 @@ def stock(deployed: Stock) -> Iterator[Stock]:
     yield deployed
     deployed.anvil.rpc.call("evm_setAutomine", [True], result=object)
     deployed.anvil.revert(beginning)
+    # Anvil goes on asking for what it asked last, whatever block it goes back to.
+    newest = deployed.anvil.rpc.call("eth_getBlockByNumber", ["latest", False], result=dict)
+    fee = newest["baseFeePerGas"]
+    deployed.anvil.rpc.call("anvil_setNextBlockBaseFeePerGas", [fee], result=object)
 
 
 @pytest.fixture

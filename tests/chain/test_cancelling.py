@@ -5,10 +5,9 @@ from datetime import datetime
 from uuid import UUID
 
 import pytest
-from django.db import transaction
 
 from issuer.audit.models import AuditEvent
-from issuer.chain import calls, selectors, services
+from issuer.chain import selectors, services
 from issuer.chain.errors import (
     ChainUnavailable,
     EarlierTransactionUnsent,
@@ -27,86 +26,15 @@ from issuer.foundation.errors import IllegalTransition
 from issuer.foundation.identifiers import uuid7
 from issuer.gate.errors import GateClosed
 from issuer.gate.models import GateState, ScopeKind
-from issuer.instruments.models import Deployment
 from issuer.parties.errors import WalletNotBound
-from tests.fakes.chain import FakeChain
+from tests.chain.house import ALICE, FEES, ONE, SIGNER, House
 from tests.make import chain as make
 from tests.make import gate as make_gate
 from tests.make import instruments
 
 pytestmark = pytest.mark.django_db
 
-ONE = 10**18
-SIGNER = make.signer()
-ALICE = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
-FEES = FeeQuote(2_000_000_000, 1_000_000_000, 21_000)
 _S = IntentState
-
-
-class House:
-    """Two tokens of one network and one minter, on a chain in memory."""
-
-    def __init__(self, actor: Actor, at: datetime) -> None:
-        self.chain, self.actor, self.at = FakeChain(), actor, at
-        self.apple = instruments.deployment(address=self.chain.deploy(), deployed_block=1)
-        self.tesla = instruments.deployment(
-            network_=self.apple.network, address=self.chain.deploy(), deployed_block=1
-        )
-        make.signer_account(self.apple.network)
-        self.chain.finalize()
-
-    def sign(
-        self, deployment: Deployment | None = None, *, request_id: UUID | None = None
-    ) -> TransactionIntent:
-        deployment, request_id = deployment or self.apple, request_id or uuid7()
-        serial = selectors.free_serial(deployment, request_id)
-        call = calls.mint(
-            recipient=ALICE, base_units=ONE, request_id=request_id, request_serial=serial
-        )
-        prepared = services.prepare(
-            deployment=deployment, call=call, signer=SIGNER, reader=self.chain
-        )
-        with transaction.atomic():
-            return services.sign(
-                deployment=deployment,
-                call=call,
-                request_id=request_id,
-                signer=SIGNER,
-                prepared=prepared,
-                actor=self.actor,
-                at=self.at,
-            )
-
-    def halt(self, deployment: Deployment) -> None:
-        make_gate.hold(ScopeKind.TOKEN, deployment.token_id)
-
-    def broadcast(
-        self, intent: TransactionIntent, guard: services.Guard | None = None
-    ) -> IntentState:
-        services.broadcast(intent.pk, sender=self.chain, guard=guard, actor=self.actor, at=self.at)
-        return self.state(intent)
-
-    def cancel(
-        self, intent: TransactionIntent, *, fees: FeeQuote = FEES, reason: str = "Halted."
-    ) -> IntentState:
-        services.cancel(
-            intent.pk, signer=SIGNER, fees=fees, reason=reason, actor=self.actor, at=self.at
-        )
-        return self.state(intent)
-
-    def observe(self, intent: TransactionIntent) -> IntentState:
-        services.observe(intent.pk, reader=self.chain, actor=self.actor, at=self.at)
-        return self.state(intent)
-
-    def scan(self, deployment: Deployment) -> None:
-        services.scan_deployment(deployment, reader=self.chain, actor=self.actor, at=self.at)
-
-    def state(self, intent: TransactionIntent) -> IntentState:
-        intent.refresh_from_db()
-        return IntentState(intent.state)
-
-    def supply(self, deployment: Deployment) -> int:
-        return self.chain.state.tokens[deployment.address].supply
 
 
 @pytest.fixture
@@ -119,7 +47,7 @@ def steps(intent: TransactionIntent) -> list[str]:
 
 
 def newest(intent: TransactionIntent) -> TransactionAttempt:
-    return intent.attempts.latest("id")
+    return intent.attempts.latest("serial")
 
 
 class TestTurn:
@@ -317,7 +245,7 @@ class TestOutcome:
         return intent
 
     def original(self, intent: TransactionIntent) -> bytes:
-        return bytes(intent.attempts.earliest("id").raw_transaction)
+        return bytes(intent.attempts.earliest("serial").raw_transaction)
 
     def test_is_open_until_the_cancellation_is_final(
         self, house: House, intent: TransactionIntent
@@ -330,7 +258,7 @@ class TestOutcome:
 
         assert intent.failure == "Halted."
         assert steps(intent) == ["BROADCAST", "CANCEL", "SEND_CANCEL", "SEE_CANCELLED"]
-        assert intent.transitions.latest("id").block_number is not None
+        assert intent.transitions.latest("serial").block_number is not None
         assert house.supply(house.apple) == 0
 
     def test_never_happens_once_it_is_cancelled(
@@ -462,7 +390,7 @@ class TestBumpFees:
         house.broadcast(intent)
 
         attempt = services.bump_fees(
-            intent.pk, signer=SIGNER, fees=FEES, actor=house.actor, at=house.at
+            newest(intent).pk, signer=SIGNER, fees=FEES, actor=house.actor, at=house.at
         )
 
         assert attempt.cancels

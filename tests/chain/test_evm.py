@@ -6,7 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from issuer.chain.errors import ChainUnavailable, NodeRefused, TransactionRefusedByContract
+from issuer.chain.errors import (
+    ChainUnavailable,
+    NodeRefused,
+    TransactionRefusedByContract,
+    Underpriced,
+)
 from issuer.chain.evm import EvmChain
 from issuer.chain.readers import HOLDERS_MAX, Block, FeeQuote
 from issuer.chain.rpc import Call
@@ -370,11 +375,26 @@ class TestBroadcast:
             "known transaction: 0xab",
             "nonce too low: next nonce 5, tx nonce 4",
             "OldNonce",
-            "replacement transaction underpriced",
         ],
     )
     def test_is_at_ease_with_what_the_node_knows(self, message: str) -> None:
         evm(eth_sendRawTransaction=[refusal(message)]).broadcast(b"\x02")
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            "replacement transaction underpriced",
+            "transaction underpriced",
+            "could not replace existing tx",
+            "ReplacementNotAllowed",
+            "FeeTooLow",
+            "max fee per gas less than block base fee: maxFeePerGas: 2, baseFee: 9",
+            "transaction gas price below minimum: gas tip cap 0, minimum needed 1",
+        ],
+    )
+    def test_takes_nothing_for_sent_that_offers_too_little(self, message: str) -> None:
+        with pytest.raises(Underpriced, match=message):
+            evm(eth_sendRawTransaction=[refusal(message)]).broadcast(b"\x02")
 
     @pytest.mark.parametrize("message", ["insufficient funds", "invalid chain id for signer"])
     def test_passes_on_what_keeps_the_node_from_it(self, message: str) -> None:
@@ -399,7 +419,7 @@ class TestOnAnvil:
         with pytest.raises(NodeRefused):
             EvmChain(stock.anvil.rpc, chain_id=CHAIN_ID).broadcast(signed.raw)
 
-    def test_takes_the_same_bytes_after_they_were_replaced(self, stock: Stock) -> None:
+    def test_does_not_take_the_same_bytes_after_they_were_replaced(self, stock: Stock) -> None:
         chain = EvmChain(stock.anvil.rpc, chain_id=CHAIN_ID)
         signer = LocalKeySigner(MINTER_KEY)
         stock.anvil.rpc.call("evm_setAutomine", [False], result=object)
@@ -416,8 +436,10 @@ class TestOnAnvil:
             for fee in (4_000_000_000, 8_000_000_000)
         )
 
-        for raw in (first.raw, second.raw, first.raw):
-            chain.broadcast(raw)
+        chain.broadcast(first.raw)
+        chain.broadcast(second.raw)
+        with pytest.raises(Underpriced):
+            chain.broadcast(first.raw)
         stock.anvil.mine()
 
         assert chain.receipt(first.hash) is None

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from issuer.chain import calls, services
+from issuer.chain import calls, selectors, services
 from issuer.chain.models import ChainEvent, TransactionIntent
 from issuer.chain.states import FINAL_STATES, IntentState
 from issuer.foundation.actors import system
@@ -96,7 +96,11 @@ class World:
 
     def bump(self) -> None:
         services.bump_fees(
-            self.intent.pk, signer=make.signer(), fees=make.FEES, actor=ACTOR, at=self.at
+            selectors.newest_attempt(self.intent).pk,
+            signer=make.signer(),
+            fees=make.FEES,
+            actor=ACTOR,
+            at=self.at,
         )
 
     def book(self) -> None:

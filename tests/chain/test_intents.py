@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -15,6 +16,7 @@ from issuer.chain.errors import (
     ChainUnavailable,
     FeesTooHigh,
     IntentChanged,
+    NoLongerWanted,
     SignerMismatch,
     TransactionAlreadyIntended,
     TransactionRefusedByContract,
@@ -36,6 +38,7 @@ from issuer.foundation.identifiers import uuid7
 from issuer.gate.errors import GateClosed
 from issuer.gate.models import GateState, ScopeKind
 from issuer.instruments.models import Deployment
+from issuer.parties.errors import WalletNotBound
 from tests.fakes.chain import FakeChain
 from tests.make import chain as make
 from tests.make import gate as make_gate
@@ -111,7 +114,13 @@ class Life:
         return self.state(intent)
 
     def bump(self, intent: TransactionIntent, *, fees: FeeQuote = make.FEES) -> TransactionAttempt:
-        return services.bump_fees(intent.pk, signer=SIGNER, fees=fees, actor=self.actor, at=self.at)
+        return services.bump_fees(
+            selectors.newest_attempt(intent).pk,
+            signer=SIGNER,
+            fees=fees,
+            actor=self.actor,
+            at=self.at,
+        )
 
     def book(self, intent: TransactionIntent) -> TransactionIntent:
         with transaction.atomic():
@@ -171,6 +180,7 @@ class TestSign:
         chain.use_nonce(SIGNER.address)
         chain.use_nonce(SIGNER.address)
         chain.mine()
+        chain.finalize()
 
         intent = sign()
 
@@ -338,7 +348,7 @@ class TestObserve:
         assert life.observe(intent) == IntentState.MINED
 
         assert steps(intent) == ["BROADCAST", "SEE_MINED"]
-        seen = intent.transitions.latest("id")
+        seen = intent.transitions.latest("serial")
         assert (seen.block_number, seen.block_hash) == (
             chain.mined[-1].block.number,
             chain.mined[-1].block.hash,
@@ -505,7 +515,7 @@ class TestBumpFees:
     ) -> None:
         life.bump(intent)
         life.broadcast(intent)
-        chain.pool = [bytes(intent.attempts.order_by("id")[lucky].raw_transaction)]
+        chain.pool = [bytes(intent.attempts.all()[lucky].raw_transaction)]
         chain.mine()
         chain.finalize()
 
@@ -529,7 +539,7 @@ class TestBumpFees:
     ) -> None:
         with pytest.raises(SignerMismatch):
             services.bump_fees(
-                intent.pk,
+                intent.attempts.get().pk,
                 signer=make.signer(make.ADMIN_KEY),
                 fees=make.FEES,
                 actor=system,
@@ -556,11 +566,44 @@ class TestBumpFees:
             state=IntentState.BROADCAST,
             signed_at=make.BEFORE,
         )
+        make.attempt(forged)
 
-        with pytest.raises(IntentChanged):
+        with pytest.raises(IntentChanged, match="not what was signed"):
             life.bump(forged)
 
-        assert not forged.attempts.exists()
+        assert forged.attempts.count() == 1
+
+    def test_raises_the_fees_once_for_two_who_saw_the_same_attempt_stuck(
+        self, intent: TransactionIntent, system: Actor, at: datetime
+    ) -> None:
+        seen = intent.attempts.get()
+        bump = partial(
+            services.bump_fees, seen.pk, signer=SIGNER, fees=make.FEES, actor=system, at=at
+        )
+        bump()
+
+        with pytest.raises(IntentChanged, match="replaced by another attempt"):
+            bump()
+
+        assert [each.serial for each in intent.attempts.all()] == [1, 2]
+
+    def test_signs_nothing_that_is_no_longer_wanted(
+        self, intent: TransactionIntent, system: Actor, at: datetime
+    ) -> None:
+        def refuse(_intent: TransactionIntent, _at: datetime) -> None:
+            raise WalletNotBound("Not bound.")
+
+        with pytest.raises(NoLongerWanted):
+            services.bump_fees(
+                intent.attempts.get().pk,
+                signer=SIGNER,
+                fees=make.FEES,
+                guard=refuse,
+                actor=system,
+                at=at,
+            )
+
+        assert intent.attempts.count() == 1
 
     def test_signs_nothing_while_a_gate_is_shut(
         self, intent: TransactionIntent, life: Life
@@ -607,11 +650,12 @@ class TestIsStuck:
         [
             (IntentState.BROADCAST, 3, True),
             (IntentState.BROADCAST, 2, False),
-            (IntentState.SIGNED, 60, False),
+            (IntentState.SIGNED, 3, True),
+            (IntentState.SIGNED, 2, False),
             (IntentState.MINED, 60, False),
         ],
     )
-    def test_is_what_was_sent_and_waits_too_long(
+    def test_is_what_no_block_or_no_node_has_for_too_long(
         self, at: datetime, state: IntentState, minutes: int, stuck: bool
     ) -> None:
         intent = make.intent(state=state, signed_at=at - timedelta(minutes=minutes))
@@ -625,6 +669,14 @@ class TestIsStuck:
         second = make.intent(first.deployment, state=IntentState.BROADCAST, signed_at=long_ago)
 
         assert not selectors.is_stuck(second, at=at)
+
+    def test_is_not_kept_by_a_nonce_that_is_final(self, at: datetime) -> None:
+        long_ago = at - timedelta(hours=1)
+        first = make.intent(state=IntentState.SIGNED, signed_at=long_ago)
+        second = make.intent(first.deployment, state=IntentState.BROADCAST, signed_at=long_ago)
+
+        assert not selectors.is_stuck(second, at=at, final_nonce=0)
+        assert selectors.is_stuck(second, at=at, final_nonce=1)
 
     def test_is_what_comes_after_a_nonce_that_is_in_a_block(self, at: datetime) -> None:
         long_ago = at - timedelta(hours=1)
@@ -771,7 +823,7 @@ class TestOtherKinds:
             (IntentKind.BURN, GateState.REDEEM_ONLY, True),
             (IntentKind.BURN, GateState.HALTED, False),
             (IntentKind.SEIZE, GateState.HALTED, True),
-            (IntentKind.RETURN, GateState.HALTED, True),
+            (IntentKind.RETURN, GateState.HALTED, False),
             (IntentKind.REVOKE_ROLE, GateState.HALTED, True),
         ],
     )
@@ -792,33 +844,64 @@ class TestOtherKinds:
 
         assert len(chain.received) == int(sent)
 
+    @pytest.mark.parametrize("sent", [False, True])
     @pytest.mark.parametrize(
-        ("kind", "dropped"),
-        [
-            (IntentKind.BURN, True),
-            (IntentKind.SEIZE, True),
-            (IntentKind.BLOCK_ADDRESS, True),
-            (IntentKind.RETURN, False),
-        ],
+        "kind", [IntentKind.BURN, IntentKind.SEIZE, IntentKind.BLOCK_ADDRESS, IntentKind.RETURN]
     )
-    def test_are_dropped_only_where_that_is_certain_or_harmless(
+    def test_are_dropped_once_somebody_else_has_their_nonce_for_good(
         self,
         chain: FakeChain,
         given: Callable[..., TransactionIntent],
         life: Life,
         kind: IntentKind,
-        dropped: bool,
+        sent: bool,
     ) -> None:
         intent = given(kind)
+        if sent:
+            life.broadcast(intent)
+            chain.pool.clear()
         chain.use_nonce(intent.signer_account.address)
         chain.mine()
         chain.finalize()
 
-        with nullcontext() if dropped else pytest.raises(ChainUnavailable, match="no receipt"):
+        assert life.observe(intent) == IntentState.DROPPED
+
+        assert intent.failure == "Nonce 0 is final with another transaction."
+
+    def test_a_return_that_the_logs_show_is_not_dropped(
+        self,
+        chain: FakeChain,
+        given: Callable[..., TransactionIntent],
+        life: Life,
+        burner: str,
+    ) -> None:
+        intent = given(IntentKind.RETURN)
+        life.broadcast(intent)
+        chain.mine()
+        chain.finalize()
+        for mined in chain.mined:
+            mined.receipts.clear()
+
+        with pytest.raises(ChainUnavailable, match="lacks the receipt"):
             life.observe(intent)
 
-        expected = IntentState.DROPPED if dropped else IntentState.SIGNED
-        assert life.state(intent) == expected
+        assert life.state(intent) == IntentState.BROADCAST
+
+    def test_a_return_is_dropped_though_somebody_else_sent_as_much_there(
+        self,
+        chain: FakeChain,
+        given: Callable[..., TransactionIntent],
+        life: Life,
+        burner: str,
+    ) -> None:
+        intent = given(IntentKind.RETURN)
+        make.snapshot(intent.deployment, block_number=1, taken_at=make.BEFORE - timedelta(days=1))
+        chain.use_nonce(burner)
+        chain.transfer(intent.deployment.address, burner, ALICE, ONE)
+        chain.mine()
+        chain.finalize()
+
+        assert life.observe(intent) == IntentState.DROPPED
 
     def test_a_burn_that_the_contract_knows_of_is_not_dropped(
         self,

@@ -393,6 +393,12 @@ class TestTransactionAttempt:
 
         assert TransactionAttempt.objects.count() == 1
 
+    def test_is_the_only_one_of_its_serial(self) -> None:
+        row = make.intent().attempts.get()
+
+        with violating("transaction_attempt_serial_once_per_intent"):
+            insert_copy(row, transaction_hash=make.hash_32())
+
     def test_has_a_hash_of_its_own(self) -> None:
         row = make.intent().attempts.get()
 
@@ -413,7 +419,9 @@ class TestTransactionAttempt:
     def test_cancels_what_is_being_cancelled(self, state: IntentState) -> None:
         row = make.intent(state=state).attempts.get()
 
-        insert_copy(row, transaction_hash=make.hash_32(), cancels=True, calldata_hash=NOTHING)
+        insert_copy(
+            row, serial=2, transaction_hash=make.hash_32(), cancels=True, calldata_hash=NOTHING
+        )
 
         assert TransactionAttempt.objects.filter(cancels=True).count() == 1
 
@@ -432,7 +440,9 @@ class TestTransactionAttempt:
     def test_is_no_other_once_one_cancels(self) -> None:
         intent = make.intent(state=IntentState.CANCELLING)
         row = intent.attempts.get()
-        insert_copy(row, transaction_hash=make.hash_32(), cancels=True, calldata_hash=NOTHING)
+        insert_copy(
+            row, serial=2, transaction_hash=make.hash_32(), cancels=True, calldata_hash=NOTHING
+        )
         TransactionIntent.objects.filter(pk=intent.pk).update(state=IntentState.BROADCAST)
 
         with violating("transaction_attempt_repeats_its_intent"):
@@ -566,12 +576,29 @@ class TestContractCall:
             cursor.execute("DELETE FROM chain_contractcall WHERE id = %s", [row.pk])
 
 
+class TestIntentTransition:
+    def test_is_the_only_one_of_its_serial(self) -> None:
+        row = IntentTransition.objects.create(
+            intent=make.intent(),
+            serial=1,
+            step="BROADCAST",
+            origin="SIGNED",
+            destination="BROADCAST",
+            actor="SYSTEM:tests",
+            occurred_at=make.BEFORE,
+        )
+
+        with violating("intent_transition_serial_once_per_intent"):
+            insert_copy(row)
+
+
 class TestAppendOnly:
     @pytest.fixture
     def rows(self) -> dict[str, models.Model]:
         intent = make.intent()
         transition = IntentTransition.objects.create(
             intent=intent,
+            serial=1,
             step="BROADCAST",
             origin="SIGNED",
             destination="BROADCAST",

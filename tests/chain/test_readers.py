@@ -8,7 +8,7 @@ import pytest
 from eth_account import Account
 
 from issuer.chain import calls, token_contract
-from issuer.chain.errors import ChainUnavailable, TransactionRefusedByContract
+from issuer.chain.errors import ChainUnavailable, TransactionRefusedByContract, Underpriced
 from issuer.chain.evm import EvmChain
 from issuer.chain.readers import Block, Chain
 from issuer.chain.request_ids import request_id_bytes32
@@ -60,6 +60,9 @@ class Stage(Protocol):
 
     def finalize(self) -> None: ...
 
+    def raise_base_fee(self, wei: int) -> None:
+        """Have the newest block, and those to come, ask for at least so much."""
+
     def reorganize(self) -> None:
         """Replace the newest block by one without its transactions."""
 
@@ -105,6 +108,9 @@ class FakeStage:
 
     def finalize(self) -> None:
         self.chain.finalize()
+
+    def raise_base_fee(self, wei: int) -> None:
+        self.chain.base_fee = wei
 
     def reorganize(self) -> None:
         self.chain.reorganize(1, losing=True)
@@ -153,6 +159,10 @@ class AnvilStage:
 
     def finalize(self) -> None:
         self.anvil.finalize()
+
+    def raise_base_fee(self, wei: int) -> None:
+        self.anvil.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(wei)], result=object)
+        self.anvil.mine()
 
     def reorganize(self) -> None:
         self.anvil.rpc.call("anvil_reorg", [1, []], result=object)
@@ -413,6 +423,32 @@ class TestBroadcast:
         assert receipt is not None
         assert not receipt.succeeded
 
+    def test_of_what_pays_less_than_a_block_asks_is_refused(self, stage: Stage) -> None:
+        stage.hold_back()
+        transaction = signed(stage)
+        stage.raise_base_fee(9_000_000_000)
+
+        with pytest.raises(Underpriced):
+            stage.chain.broadcast(transaction.raw)
+
+        again = signed(stage)
+        stage.chain.broadcast(again.raw)
+        stage.mine()
+        assert stage.chain.receipt(transaction.hash) is None
+        assert stage.chain.receipt(again.hash) is not None
+
+    def test_of_what_does_not_outbid_what_waits_is_refused(self, stage: Stage) -> None:
+        stage.hold_back()
+        first, second = signed(stage), signed(stage, UUID(int=8))
+        stage.chain.broadcast(first.raw)
+
+        with pytest.raises(Underpriced):
+            stage.chain.broadcast(second.raw)
+
+        stage.mine()
+        assert stage.chain.receipt(first.hash) is not None
+        assert stage.chain.receipt(second.hash) is None
+
     def test_is_undone_by_a_reorganization(self, stage: Stage) -> None:
         stage.hold_back()
         transaction = signed(stage)
@@ -492,7 +528,8 @@ class TestQuoteNothing:
         )
         stage.chain.broadcast(mint.raw)
         stage.chain.broadcast(nothing.raw)
-        stage.chain.broadcast(mint.raw)  # too late: what waits outbids it
+        with pytest.raises(Underpriced):  # too late: what waits outbids it
+            stage.chain.broadcast(mint.raw)
 
         stage.mine()
         block = final(stage)

@@ -143,7 +143,7 @@ class TestAdvanceIntent:
 
         assert advance(intent) == IntentState.BROADCAST
 
-        first, second = intent.attempts.order_by("id")
+        first, second = intent.attempts.all()
         stock.anvil.mine()
         chain = registry.reader_for(deployment.network)
         assert chain.receipt(first.transaction_hash) is None

@@ -13,7 +13,7 @@ from eth_utils.address import to_checksum_address
 from hexbytes import HexBytes
 
 from issuer.chain import token_contract
-from issuer.chain.errors import ChainUnavailable, TransactionRefusedByContract
+from issuer.chain.errors import ChainUnavailable, TransactionRefusedByContract, Underpriced
 from issuer.chain.readers import (
     HOLDERS_MAX,
     Block,
@@ -70,6 +70,7 @@ class FakeChain:
         self.silent = False
         self.reverting = False
         self.refuses_to_quote = False
+        self.base_fee = 500_000_000
         self._forks = 0
         self._pending: list[tuple[str, Moved, str]] = []
         self._next_mined_at = GENESIS
@@ -247,11 +248,11 @@ class FakeChain:
         if refusal:
             detail = f"The contract would refuse the call: {refusal}."
             raise TransactionRefusedByContract(detail, error=refusal)
-        return FeeQuote(2_000_000_000, 1_000_000_000, 120_000)
+        return self._fees(gas_limit=120_000)
 
     def quote_nothing(self, account: str) -> FeeQuote:
         self._answer()
-        return FeeQuote(2_000_000_000, 1_000_000_000, 21_000)
+        return self._fees(gas_limit=21_000)
 
     def broadcast(self, raw_transaction: bytes) -> None:
         self._answer()
@@ -261,13 +262,19 @@ class FakeChain:
         sender, nonce = _sender_of(raw_transaction)
         if nonce < self.state.nonces.get(sender, 0):
             return
+        if _transaction_of(raw_transaction)["maxFeePerGas"] < self.base_fee:
+            raise _underpriced("max fee per gas less than block base fee")
         waiting = [raw for raw in self.pool if _sender_of(raw) == (sender, nonce)]
         if any(not _outbids(raw_transaction, raw) for raw in waiting):
-            return
+            raise _underpriced("replacement transaction underpriced")
         self.pool = [raw for raw in self.pool if raw not in waiting]
         self.pool.append(raw_transaction)
 
     # --- How it works
+
+    def _fees(self, *, gas_limit: int) -> FeeQuote:
+        tip = 1_000_000_000
+        return FeeQuote(2 * self.base_fee + tip, tip, gas_limit)
 
     def _answer(self) -> None:
         if self.silent:
@@ -359,6 +366,10 @@ class FakeChain:
             log_index=log_index,
         )
         mined.changes.append((contract, change))
+
+
+def _underpriced(message: str) -> Underpriced:
+    return Underpriced("eth_sendRawTransaction", error_code=-32000, message=message, data="")
 
 
 def _transaction_of(raw: bytes) -> dict[str, Any]:

@@ -298,6 +298,7 @@ def attempt(intent_: TransactionIntent, *, fees: FeeQuote = FEES) -> Transaction
     """Return another attempt at an intent; its bytes are no transaction."""
     return TransactionAttempt.objects.create(
         intent=intent_,
+        serial=intent_.attempts.count() + 1,
         transaction_hash=hash_32(),
         raw_transaction=b"\x02 not for any chain",
         calldata_hash=intent_.calldata_hash,

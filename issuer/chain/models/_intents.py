@@ -188,10 +188,13 @@ class TransactionAttempt(models.Model):
     The first is committed with the intent; later ones only raise the fees. One that cancels has
     the nonce, too, and does nothing. PostgreSQL refuses one of another calldata, of an intent that
     has ended, and another try once there is one that cancels.
+
+    `serial` says which was signed last: ids are of each host's own clock, and clocks differ.
     """
 
     id = IdField()
     intent = models.ForeignKey(TransactionIntent, models.PROTECT, related_name="attempts")
+    serial = models.PositiveIntegerField(help_text="1 for the first of its intent, and so on.")
     transaction_hash = models.CharField(max_length=66, unique=True)
     raw_transaction = models.BinaryField()
     calldata_hash = models.CharField(max_length=66)
@@ -201,8 +204,11 @@ class TransactionAttempt(models.Model):
     signed_at = models.DateTimeField()
 
     class Meta:
-        ordering = ["id"]
+        ordering = ["intent_id", "serial"]
         constraints = [
+            models.UniqueConstraint(
+                name="transaction_attempt_serial_once_per_intent", fields=["intent", "serial"]
+            ),
             models.CheckConstraint(
                 name="transaction_attempt_has_a_hash", condition=Q(transaction_hash__regex=HASH)
             ),
@@ -220,10 +226,11 @@ class TransactionAttempt(models.Model):
 
 
 class IntentTransition(models.Model):
-    """A step of an intent; append-only."""
+    """A step of an intent; append-only. `serial` says which was the last, whosever clock ran."""
 
     id = IdField()
     intent = models.ForeignKey(TransactionIntent, models.PROTECT, related_name="transitions")
+    serial = models.PositiveIntegerField(help_text="1 for the first of its intent, and so on.")
     step = models.CharField(max_length=16)
     origin = models.CharField(max_length=16)
     destination = models.CharField(max_length=16)
@@ -233,7 +240,12 @@ class IntentTransition(models.Model):
     occurred_at = models.DateTimeField()
 
     class Meta:
-        ordering = ["id"]
+        ordering = ["intent_id", "serial"]
+        constraints = [
+            models.UniqueConstraint(
+                name="intent_transition_serial_once_per_intent", fields=["intent", "serial"]
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.origin} to {self.destination}"

@@ -15,11 +15,6 @@ BUMP_NUMERATOR: Final = 9
 BUMP_DENOMINATOR: Final = 8
 
 
-def newest_attempt(intent: TransactionIntent) -> TransactionAttempt:
-    """Return what of an intent was signed last; it alone is sent."""
-    return intent.attempts.latest("id")
-
-
 def sign_attempt(
     intent: TransactionIntent, *, signer: Signer, fees: FeeQuote, at: datetime
 ) -> TransactionAttempt:
@@ -109,6 +104,7 @@ def _sign(
     )
     return TransactionAttempt.objects.create(
         intent=intent,
+        serial=intent.attempts.count() + 1,  # the row is locked, and none is ever deleted
         transaction_hash=signed.hash,
         raw_transaction=signed.raw,
         calldata_hash=hash_of(calldata),

@@ -9,40 +9,34 @@ and a halt has to be placed at once. What a halt finds on its way to the node is
 about again as soon as the node has it, and cancelled.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
 
 from issuer.audit import services as audit
-from issuer.chain import errors
+from issuer.chain import errors, selectors
 from issuer.chain.calls import Call
 from issuer.chain.models import TransactionAttempt, TransactionIntent
 from issuer.chain.readers import Broadcaster, FeeQuote, TransactionReader
 from issuer.chain.services import _attempts, _steps
 from issuer.chain.services._signers import lock_in_use
+from issuer.chain.services._wanted import Guard, require_in_turn, require_wanted_now
 from issuer.chain.signing import Signer, hash_of
 from issuer.chain.states import (
-    CANCELLABLE_STATES,
     CANCELLING_STATES,
     SENDABLE_STATES,
-    UNSENT_STATES,
     IntentKind,
     IntentState,
     IntentStep,
 )
 from issuer.foundation.actors import Actor
-from issuer.foundation.errors import DomainError, Unavailable
 from issuer.foundation.transactions import require_transaction, translating
-from issuer.gate import services as gate
 from issuer.gate.models import GateState, ScopeKind
 from issuer.instruments.models import Deployment
-
-#: Refuses an intent that whoever asked for it no longer wants at a time.
-Guard: TypeAlias = Callable[[TransactionIntent, datetime], None]
 
 #: The tightest gates at which what moves tokens by request, or back to a sender, may be sent.
 GATES_NEEDED: Final = {
@@ -56,7 +50,11 @@ REASON_LENGTH: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What the chain said before a transaction is signed."""
+    """What the chain said before a transaction is signed.
+
+    `chain_nonce` is how many of the account's transactions are in blocks; those that are not ours
+    are final.
+    """
 
     fees: FeeQuote
     chain_nonce: int
@@ -69,14 +67,14 @@ def prepare(
 
     Raises:
         TransactionRefusedByContract: if the contract would revert the call.
+        NonceNotFinal: if somebody else used the account, and that may still be undone.
         ChainUnavailable: if the node cannot be trusted to have answered.
     """
-    return Prepared(
-        fees=reader.quote(
-            sender=signer.address, contract=deployment.address, calldata=call.calldata
-        ),
-        chain_nonce=reader.next_nonce(signer.address),
-    )
+    fees = reader.quote(sender=signer.address, contract=deployment.address, calldata=call.calldata)
+    nonce = reader.next_nonce(signer.address)
+    if nonce > selectors.next_nonce_of(deployment.network, signer.address):
+        _require_final_nonce(nonce, signer, reader)
+    return Prepared(fees=fees, chain_nonce=nonce)
 
 
 def sign(
@@ -142,6 +140,7 @@ def broadcast(
     *,
     sender: Broadcaster,
     guard: Guard | None = None,
+    final_nonce: int = 0,
     actor: Actor,
     at: datetime,
 ) -> TransactionIntent:
@@ -149,24 +148,25 @@ def broadcast(
 
     Whether it may go out is asked before it is sent, and again once it is: a gate may have shut
     meanwhile. `guard` is asked, too, on behalf of what it was signed for. What may not go out is
-    to be cancelled; what cancels it is sent whatever the gates say.
+    to be cancelled; what cancels it is sent whatever the gates say, and before its turn. Below
+    `final_nonce` of its account, everything has had its turn.
 
     Call it outside any transaction: no lock waits for a node.
 
     Raises:
         GateClosed: if one of its gates is shut, or has been since.
         NoLongerWanted: if `guard` refuses it.
-        EarlierTransactionUnsent: if an earlier nonce of its account is not sent. What is behind a
-            gap stays with the node, and goes out when nobody asks any more.
+        EarlierTransactionUnsent: if an earlier nonce of its account is not sent.
+        Underpriced: if the node did not take it, because it offers too little.
         ChainUnavailable: if the node did not take it; whether it did is unknown.
     """
     with transaction.atomic():
         intent = _steps.lock(intent_id)
         if intent.state not in SENDABLE_STATES:
             return intent
-        _require_in_turn(intent)
-        _require_wanted(intent, guard, at)
-        attempt = _attempts.newest_attempt(intent)
+        require_wanted_now(intent, guard, at)
+        require_in_turn(intent, final_nonce=final_nonce)
+        attempt = selectors.newest_attempt(intent)
     sender.broadcast(bytes(attempt.raw_transaction))
     with transaction.atomic():
         intent = _steps.lock(intent_id)
@@ -175,7 +175,7 @@ def broadcast(
         elif not attempt.cancels and intent.state == IntentState.SIGNED:
             _steps.take(IntentStep.BROADCAST, intent, actor=actor, at=at)
     with transaction.atomic():  # another one, so that a refusal leaves it recorded as sent
-        _require_wanted(intent, guard, at)
+        require_wanted_now(intent, guard, at)
     return intent
 
 
@@ -202,7 +202,7 @@ def cancel(
         return intent
     IntentStep.CANCEL.value.check(IntentState(intent.state))
     _attempts.require_signer(intent, signer)
-    last = _attempts.newest_attempt(intent)
+    last = selectors.newest_attempt(intent)
     quoted = _attempts.within_limit(fees)
     _steps.take(IntentStep.CANCEL, intent, actor=actor, at=at, cancel_reason=reason[:REASON_LENGTH])
     _attempts.sign_cancellation(
@@ -216,33 +216,45 @@ def cancel(
 
 @transaction.atomic
 def bump_fees(
-    intent_id: UUID, *, signer: Signer, fees: FeeQuote, actor: Actor, at: datetime
+    attempt_id: UUID,
+    *,
+    signer: Signer,
+    fees: FeeQuote,
+    guard: Guard | None = None,
+    actor: Actor,
+    at: datetime,
 ) -> TransactionAttempt:
-    """Sign an intent that was sent and is stuck again, or what cancels it, for higher fees.
+    """Sign an intent that is stuck again, or what cancels it, for more than an attempt offers.
 
     It keeps its nonce and its calldata. Each fee rises to that of `fees` (what the chain asks
     now), and by an eighth at least. The caller sends it by `broadcast`; whichever attempt the
     chain takes, it is carried out once. An account that was retired since may still do this: what
     it says was said before.
 
+    The attempt is the one that was seen to be stuck, so two who saw that raise the fees once.
+
     Raises:
         IllegalTransition: if the intent is not waiting for a block.
         SignerMismatch: if `signer` does not hold the key of the intent's account.
-        IntentChanged: if the intent's calldata is no longer what it was signed for.
+        IntentChanged: if the attempt is not the newest any more, or the intent's calldata not what
+            it was signed for.
         GateClosed: if one of its gates is shut: a halt signs nothing but cancellations.
+        NoLongerWanted: if `guard` refuses it, likewise.
         FeesTooHigh: if the new fees are above our limit.
     """
-    intent = _steps.lock(intent_id)
+    seen = TransactionAttempt.objects.get(pk=attempt_id)
+    intent = _steps.lock(seen.intent_id)
     cancels = intent.state in CANCELLING_STATES
     if not cancels:
         IntentStep.SEE_MINED.value.check(IntentState(intent.state))
     _attempts.require_signer(intent, signer)
     if hash_of(bytes(intent.calldata)) != intent.calldata_hash:
         raise errors.IntentChanged(f"{intent} is not what was signed.")
-    if not cancels:
-        _require_gates(intent)
+    if selectors.newest_attempt(intent) != seen:
+        raise errors.IntentChanged(f"{seen} was replaced by another attempt already.")
+    require_wanted_now(intent, guard, at)
     gas_limit = fees.gas_limit if cancels else intent.gas_limit
-    raised = _attempts.outbidding(_attempts.newest_attempt(intent), fees, gas_limit=gas_limit)
+    raised = _attempts.outbidding(seen, fees, gas_limit=gas_limit)
     _attempts.require_payable(raised)
     sign_again = _attempts.sign_cancellation if cancels else _attempts.sign_attempt
     attempt = sign_again(intent, signer=signer, fees=raised, at=at)
@@ -267,6 +279,13 @@ def record_booked(intent: TransactionIntent, *, actor: Actor, at: datetime) -> T
     return _steps.take(IntentStep.BOOK, _steps.lock(intent.pk), actor=actor, at=at)
 
 
+def _require_final_nonce(nonce: int, signer: Signer, reader: TransactionReader) -> None:
+    """Refuse a nonce that follows what is not ours, and may be undone: it would leave a gap."""
+    if reader.next_nonce(signer.address, at=reader.final_block()) < nonce:
+        detail = f"{signer.address} was used by somebody else, and that is not final yet."
+        raise errors.NonceNotFinal(detail, nonce=str(nonce))
+
+
 def _texts_of(deployment: Deployment, further: Sequence[tuple[ScopeKind, UUID]]) -> list[list[str]]:
     scopes = {
         (ScopeKind.PROGRAM, deployment.token.program_id),
@@ -275,41 +294,3 @@ def _texts_of(deployment: Deployment, further: Sequence[tuple[ScopeKind, UUID]])
         *further,
     }
     return sorted([kind.value, str(subject)] for kind, subject in scopes)
-
-
-def _require_in_turn(intent: TransactionIntent) -> None:
-    """Refuse to send what the node could not carry out next to what was sent before."""
-    earlier = TransactionIntent.objects.filter(
-        signer_account=intent.signer_account_id,
-        nonce__lt=intent.nonce,
-        state__in=sorted(UNSENT_STATES),
-    ).order_by("nonce")
-    unsent = earlier.first()
-    if unsent is not None:
-        detail = f"Nonce {unsent.nonce} of {intent.signer_account} is not sent yet."
-        raise errors.EarlierTransactionUnsent(detail, nonce=str(unsent.nonce))
-
-
-def _require_wanted(intent: TransactionIntent, guard: Guard | None, at: datetime) -> None:
-    """Refuse what is to go out, and may not as things are; the gates stay so meanwhile."""
-    if intent.state not in CANCELLABLE_STATES:
-        return
-    _require_gates(intent)
-    if guard is None:
-        return
-    try:
-        guard(intent, at)
-    except Unavailable:
-        raise  # nobody said that it is not wanted
-    except DomainError as refusal:
-        raise errors.NoLongerWanted(refusal.detail, code=refusal.code) from refusal
-
-
-def _require_gates(intent: TransactionIntent) -> None:
-    """Refuse what may not be sent at the gates as they are, and keep them so."""
-    scopes = [(ScopeKind(kind), UUID(subject)) for kind, subject in intent.gate_scopes]
-    match intent.gate_needed:
-        case GateState.OPEN:
-            gate.require_open(scopes=scopes)
-        case GateState.REDEEM_ONLY:
-            gate.require_redeemable(scopes=scopes)

@@ -7,7 +7,7 @@ from typing import Final
 
 from issuer.chain.errors import ChainUnavailable, Reorganized
 from issuer.chain.models import ScanCursor, TransactionAttempt
-from issuer.chain.readers import Block, SupplyChange, SupplyReader, TokenTransfer
+from issuer.chain.readers import Block, SupplyChange, SupplyReader, TokenTransfer, TransactionReader
 from issuer.chain.states import EventKind, SignerPurpose
 from issuer.instruments.models import ControlledAddress, ControlledRole, Deployment
 
@@ -78,7 +78,7 @@ def read(deployment: Deployment, reader: SupplyReader) -> Reading:
     balances = reader.balances(contract, holders, at=final)
     changes = [
         change
-        for start, last in _pieces(reader, first=first, last=final.number, final=final)
+        for start, last in pieces(reader, first=first, last=final.number, final=final)
         for change in reader.supply_changes(contract, first=start, last=last)
     ]
     transfers, recipients = _incoming(deployment, reader, since=since, final=final)
@@ -108,8 +108,8 @@ def _require_same_history(reader: SupplyReader, since: Position, final: Block) -
         raise Reorganized(detail, block_number=str(number))
 
 
-def _pieces(
-    reader: SupplyReader, *, first: int, last: int, final: Block
+def pieces(
+    reader: SupplyReader | TransactionReader, *, first: int, last: int, final: Block
 ) -> Iterator[tuple[int, Block]]:
     """Yield number and block at the ends of each piece of a range that is read at once."""
     for start in range(first, last + 1, BLOCKS_PER_READ):
@@ -137,7 +137,7 @@ def _incoming(
     transfers: list[TokenTransfer] = []
     for first, recipients in beginning_at.items():
         end = min(first + PAST_BLOCKS_PER_SCAN - 1, final.number)
-        for start, last in _pieces(reader, first=first, last=end, final=final):
+        for start, last in pieces(reader, first=first, last=end, final=final):
             transfers += reader.transfers_to(deployment.address, recipients, first=start, last=last)
         reached |= dict.fromkeys(recipients, end)
     return transfers, reached

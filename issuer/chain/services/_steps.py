@@ -61,6 +61,7 @@ def take(
     intent.save(update_fields=["state", *columns])
     IntentTransition.objects.create(
         intent=intent,
+        serial=intent.transitions.count() + 1,  # the row is locked, and none is ever deleted
         step=step.name,
         origin=origin,
         destination=intent.state,
