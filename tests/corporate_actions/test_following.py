@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from issuer.approvals.states import ProposalState
+from issuer.chain.selectors import open_proposal
 from issuer.chain.states import ActState, IntentKind
 from issuer.corporate_actions import booking, errors, selectors, services, tasks
 from issuer.corporate_actions.models import StockSplit
@@ -252,6 +254,29 @@ class TestBook:
         assert (backed.shares()["pending-receipt"], backed.shares()["awaited"]) == ("50", "50")
         steps = InstructionTransition.objects.filter(step__startswith="ADJUST")
         assert sorted(step.step for step in steps) == ["ADJUST", "ADJUST_FAILED"]
+
+    def test_voids_a_cancellation_that_nobody_confirmed(
+        self, stock_split: StockSplit, staff: Actor, system: Actor, at: datetime
+    ) -> None:
+        make.scheduled(stock_split, at=at)
+        proposal = services.propose_cancellation(
+            stock_split.pk, reason="A rumor.", actor=staff, at=at
+        )
+        told = list(selectors.acts(stock_split, ActPurpose.WITHDRAW))
+        waiting = [open_proposal(act) for act in told]
+
+        services.book(stock_split.pk, actor=system, at=at + HOUR)
+
+        why = f"{stock_split} is in the books, and cannot be called off any more."
+        assert selectors.proposal_of(stock_split) is None
+        for voided in (proposal, *waiting):
+            assert voided is not None
+            voided.refresh_from_db()
+            assert (voided.state, voided.reason) == (ProposalState.VOIDED, why)
+        assert len(told) == 2
+        for act in told:
+            act.refresh_from_db()
+            assert (act.state, act.stopped_reason) == (ActState.DECLINED, why)
 
     def test_refuses_before_its_time(
         self, stock_split: StockSplit, backed: Backed, system: Actor, at: datetime

@@ -17,18 +17,38 @@ UPDATE chain_contractact SET part_of_type = '', part_of_id = NULL
 WHERE part_of_type = 'corporate_actions.stocksplit';
 ALTER TABLE chain_contractact ENABLE TRIGGER contract_act_content_unchangeable;
 """
-#: What was called off and is not known to every chain goes on until it is.
+#: What was called off and is not known to every chain goes on until it is. A chain knows once the
+#: last act for its contract and that time, by whomever, has left the multiplier as it was. Where
+#: another split of the token is under way, its acts decide, and of several the last has the word.
 RESUME_CANCELLATIONS = """
 UPDATE corporate_actions_stocksplit AS stock_split
 SET state = 'CANCELLING'
-WHERE state = 'CANCELLED'
-  AND EXISTS (
-      SELECT FROM corporate_actions_stocksplitact AS told
-      JOIN chain_contractact AS act ON act.id = told.act_id
-      WHERE told.stock_split_id = stock_split.id
-        AND told.purpose = 'WITHDRAW'
-        AND act.state IN ('APPROVED', 'SENT', 'FAILED')
-  );
+WHERE id IN (
+    SELECT DISTINCT ON (called_off.token_id) called_off.id
+    FROM corporate_actions_stocksplit AS called_off
+    JOIN corporate_actions_stocksplitact AS told
+        ON told.stock_split_id = called_off.id AND told.purpose = 'WITHDRAW'
+    JOIN chain_contractact AS act
+        ON act.id = told.act_id AND act.state IN ('APPROVED', 'SENT', 'FAILED')
+    JOIN chain_contractcall AS call ON call.act_id = act.id
+    WHERE called_off.state = 'CANCELLED'
+      AND act.multiplier IS DISTINCT FROM (
+          SELECT done.multiplier
+          FROM chain_contractact AS done
+          JOIN chain_contractcall AS carried_out ON carried_out.act_id = done.id
+          WHERE carried_out.deployment_id = call.deployment_id
+            AND done.effective_at = called_off.effective_at
+            AND done.state = 'DONE'
+          ORDER BY done.id DESC
+          LIMIT 1
+      )
+      AND NOT EXISTS (
+          SELECT FROM corporate_actions_stocksplit AS other
+          WHERE other.token_id = called_off.token_id
+            AND other.state IN ('ANNOUNCED', 'CONFIRMED', 'SCHEDULED')
+      )
+    ORDER BY called_off.token_id, called_off.id DESC
+);
 """
 CONCLUDE_CANCELLATIONS = """
 UPDATE corporate_actions_stocksplit SET state = 'CANCELLED' WHERE state = 'CANCELLING';

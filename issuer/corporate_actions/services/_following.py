@@ -5,7 +5,10 @@ from uuid import UUID
 
 from django.db import transaction
 
+from issuer.approvals import services as approvals
 from issuer.audit import services as audit
+from issuer.chain import services as chain
+from issuer.chain.states import ActState
 from issuer.corporate_actions import booking, errors, selectors
 from issuer.corporate_actions.models import StockSplit
 from issuer.corporate_actions.services._steps import lock, take
@@ -94,7 +97,7 @@ def book(stock_split_id: UUID, *, actor: Actor, at: datetime) -> StockSplit:
 
     One posting pairs what there is with whose it is; shares on their way, and those held for
     requests, are multiplied with it, or nothing is. Then what statements of the new shares have
-    shown already is settled.
+    shown already is settled. A cancellation that still waits for a second person is void.
 
     Raises:
         StockSplitMissing: if there is no such split.
@@ -120,6 +123,7 @@ def book(stock_split_id: UUID, *, actor: Actor, at: datetime) -> StockSplit:
         ledger.post(f"split/{split.pk}", lines, effective_at=split.effective_at, actor=actor, at=at)
     instruments.record_split_booked(split.pk, actor=actor, at=at)
     custody.settle_after_split(token, actor=actor, at=at)
+    _void_cancellation(stock_split, actor=actor, at=at)
     return take(SplitStep.BOOK, stock_split, actor=actor, at=at, trouble="")
 
 
@@ -156,3 +160,11 @@ def close(stock_split_id: UUID, *, actor: Actor, at: datetime) -> StockSplit:
     if not selectors.stated_by_custodians(stock_split):
         raise errors.StockSplitNotShown(f"Not every custodian's statement shows {stock_split}.")
     return take(SplitStep.CLOSE, stock_split, actor=actor, at=at)
+
+
+def _void_cancellation(stock_split: StockSplit, *, actor: Actor, at: datetime) -> None:
+    """Close what was proposed to call off a split that is booked: nobody can confirm it now."""
+    reason = f"{stock_split} is in the books, and cannot be called off any more."
+    approvals.void_open(subject=stock_split, reason=reason, actor=actor, at=at)
+    for act in selectors.acts(stock_split).filter(state=ActState.PROPOSED):
+        chain.void_act(act.pk, reason=reason, part_of=stock_split, actor=actor, at=at)
