@@ -317,6 +317,9 @@ TRANSACTION_GUARDS = {
     "BURN": "issuer.primary_market.guards.require_wanted",
     "RETURN": "issuer.primary_market.guards.require_wanted",
 }
+#: Who is asked before two persons' act on contracts is confirmed, and before it is signed, by kind.
+CONFIRMATION_GUARDS = {"REVOKE_ROLE": "issuer.primary_market.guards.require_nothing_stranded"}
+SIGNATURE_GUARDS = {"GRANT_ROLE": "issuer.reconciliation.guards.require_no_suspect"}
 if SANDBOX:  # the demo world's own chains, and keys that guard nothing
     from issuer.sandbox import keys
 

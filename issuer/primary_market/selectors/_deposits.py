@@ -11,6 +11,7 @@ from issuer.chain.models import IncomingTransfer
 from issuer.chain.states import FAILED_STATES, IntentState
 from issuer.foundation import canonical
 from issuer.foundation.actors import Actor
+from issuer.instruments.models import Network
 from issuer.primary_market import checks
 from issuer.primary_market.errors import NothingToReturn
 from issuer.primary_market.models import Deposit, DepositReturn, RedemptionRequest
@@ -56,6 +57,20 @@ class ReturnView:
 def unmatched_transfers() -> QuerySet[IncomingTransfer]:
     """Return the final transfers to deposit addresses that are not recorded as deposits yet."""
     return IncomingTransfer.objects.filter(deposit=None).order_by("block_mined_at", "id")
+
+
+def unmatched_transfers_to(network: Network, address: str) -> QuerySet[IncomingTransfer]:
+    """Return the final transfers to one deposit address that are not recorded as deposits yet."""
+    return unmatched_transfers().filter(deployment__network=network, recipient=address)
+
+
+def deposits_at(network: Network, address: str) -> QuerySet[Deposit]:
+    """Return the deposits of which something waits at an address, or is on its way back."""
+    return deposits().filter(
+        state__in=[*_WAITING, DepositState.RETURNING],
+        transfer__deployment__network=network,
+        transfer__recipient=address,
+    )
 
 
 def deposits() -> QuerySet[Deposit]:

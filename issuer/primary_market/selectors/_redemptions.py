@@ -11,6 +11,7 @@ from issuer.chain.models import IncomingTransfer, TransactionIntent
 from issuer.chain.states import FAILED_STATES, IntentState
 from issuer.custody.models import CustodyAccount
 from issuer.custody.states import InstructionState
+from issuer.instruments.models import Network
 from issuer.parties.models import AuthorizedParticipant
 from issuer.primary_market import axes, errors
 from issuer.primary_market.axes import Axes
@@ -80,6 +81,16 @@ def redemption_axes_of(request: RedemptionRequest) -> Axes:
 def open_redemptions() -> QuerySet[RedemptionRequest]:
     """Return the requests that have not ended, the oldest first."""
     return redemptions().exclude(state__in=ENDED_STATES).order_by("id")
+
+
+def redemptions_at(network: Network, address: str) -> QuerySet[RedemptionRequest]:
+    """Return the requests whose tokens are at an address, or are told to come there."""
+    burned = [_S.BURNED, _S.DELIVERING]
+    return (
+        open_redemptions()
+        .filter(deployment__network=network, deposit_address=address)
+        .exclude(Q(state__in=burned) | Q(state=_S.FROZEN, burn_intent__isnull=False))
+    )
 
 
 def undelivered(token_ids: list[UUID]) -> QuerySet[RedemptionRequest]:
