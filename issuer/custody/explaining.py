@@ -5,16 +5,22 @@ of them were carried out: a receipt and a delivery of equal quantities leave it 
 here asks the database.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from itertools import islice
 from typing import Final
+from uuid import UUID
 
 from issuer.custody.models import Direction, SettlementInstruction
+from issuer.foundation import quantities
 
 #: So many choices are looked at; where they are not enough, the answer is that nobody can tell.
 CHOICES_MAX: Final = 50_000
+
+#: How much has moved of which instructions.
+Moves = list[tuple[SettlementInstruction, Decimal]]
 
 _NOTHING: Final = Decimal(0)
 
@@ -24,7 +30,7 @@ class Movement:
     """How a statement differs from the books of an account, in whole shares.
 
     `change` is what it states as settled beyond the books; `in_done` and `out_done` are what is on
-    its way in our books, and no longer with the custodian.
+    its way in our books, and no longer with the custodian: negative, where it has more on its way.
     """
 
     change: Decimal
@@ -48,35 +54,87 @@ class Movement:
         return Movement(self.change + quantity, self.in_done, self.out_done - quantity)
 
 
+#: Statement and books agree.
+STILL: Final = Movement(_NOTHING, _NOTHING, _NOTHING)
+
+
 class CannotTell(Exception):
     """Several choices of instructions explain a movement, or too many would have to be tried."""
 
 
 def explain(
-    movement: Movement, instructions: Sequence[SettlementInstruction]
-) -> list[tuple[SettlementInstruction, Decimal]]:
-    """Return what has moved of `instructions`, and how many shares of each; nothing, if none fits.
+    movement: Movement,
+    due: Sequence[SettlementInstruction],
+    early: Sequence[SettlementInstruction] = (),
+) -> Moves | None:
+    """Return what has moved of the instructions that are due, and how much of each.
 
-    A choice fits if its shares are the change to the last one, and the custodian has none of them
-    pending. A part of an instruction is taken to have moved only where it is the only one, and the
-    custodian has the rest, and no more than the rest, pending.
+    None, if nothing explains the movement. A choice of whole instructions does, if its shares are
+    the change to the last one, and the custodian has none of them pending. A part of an instruction
+    does only where no other one is due, and the custodian has the rest of it and all others, and no
+    more, pending. All that explain it must agree on what has moved of those that are due.
+
+    `early` are those whose date is ahead. They may have been carried out before it, so they may
+    explain a movement as well. But where everything that was due has moved, and exactly all that
+    was not is pending, everybody kept the contract, and that is what is taken: any other
+    explanation has one of them late, and another of just its size early. Without this, two
+    deliveries of a size on successive days would wait for each other for ever.
 
     Raises:
-        CannotTell: if more than one choice fits.
+        CannotTell: if they do not agree.
     """
-    found = list(islice(choices(movement, instructions), 2))
-    if len(found) > 1:
-        raise CannotTell
-    if found:
-        return [(one, one.remaining) for one in found[0]]
-    if len(instructions) == 1:
-        (one,) = instructions
-        part = abs(movement.change)
+    if _as_agreed(movement, due) and len(list(islice(choices(movement, due), 2))) == 1:
+        return [(one, one.remaining) for one in due]
+    part = _part(movement, due)
+    found = [] if part is None else [part]
+    for choice in choices(movement, [*due, *early]):
+        moves = [(one, one.remaining) for one in choice if one in due]
+        if moves not in found:
+            found.append(moves)
+        if len(found) > 1:
+            raise CannotTell
+    return found[0] if found else None
+
+
+def departed(
+    instructions: Iterable[SettlementInstruction],
+    *,
+    named: Mapping[UUID, Decimal],
+    change: Decimal,
+    pending_receipt: Decimal,
+    pending_delivery: Decimal,
+    booked: Fraction = Fraction(1),
+    stated: Fraction = Fraction(1),
+) -> Decimal:
+    """Return how many shares of open deliveries have left by a statement, and not by the books yet.
+
+    Those that it says to have settled by name. Beyond them, what is missing has left only if whole
+    deliveries, and receipts, are the difference to the last share: a part of one, or a sum that
+    none of them make up, is missing. Where several choices do, the least of what has left by one.
+
+    `change` is what the statement has settled beyond the books. It and what is pending are shares
+    of one kind: `booked` of them are one of the books, `stated` of them one of the statement, which
+    is what `named` tells, by instruction.
+    """
+    if change >= 0:
+        return _NOTHING  # nothing that is missing could have left
+    gone, came = _NOTHING, _NOTHING
+    coming: list[Decimal] = []
+    leaving: list[Decimal] = []
+    in_done, out_done = -pending_receipt, -pending_delivery
+    for one in instructions:
         receipt = one.direction == Direction.RECEIPT
-        done = movement.in_done if receipt else movement.out_done
-        if receipt == (movement.change > 0) and part == done < one.remaining:
-            return [(one, part)]
-    return []
+        remaining = quantities.scaled_rounded_down(one.remaining, booked)
+        before = quantities.scaled_rounded_down(one.settled_quantity, booked)
+        part = quantities.scaled_rounded_down(named.get(one.pk, _NOTHING), stated) - before
+        part = min(max(part, _NOTHING), remaining)
+        if receipt:
+            came, in_done = came + part, in_done + remaining - part
+        else:
+            gone, out_done = gone + part, out_done + remaining - part
+        if one.pk not in named:
+            (coming if receipt else leaving).append(remaining)
+    return gone + _least_gone(Movement(change - came + gone, in_done, out_done), coming, leaving)
 
 
 def choices(
@@ -90,7 +148,10 @@ def choices(
     ordered = sorted(instructions, key=lambda one: one.remaining, reverse=True)
     at_most = _totals(ordered)
     budget = CHOICES_MAX
-    undecided: list[tuple[Movement, tuple[SettlementInstruction, ...], int]] = [(movement, (), 0)]
+    whole = Movement(
+        movement.change, max(movement.in_done, _NOTHING), max(movement.out_done, _NOTHING)
+    )
+    undecided: list[tuple[Movement, tuple[SettlementInstruction, ...], int]] = [(whole, (), 0)]
     while undecided:
         if not budget:
             raise CannotTell
@@ -107,6 +168,51 @@ def choices(
         undecided.append((left, chosen, index + 1))
         if one.remaining <= done:
             undecided.append((left.without(one, one.remaining), (*chosen, one), index + 1))
+
+
+def _as_agreed(movement: Movement, due: Sequence[SettlementInstruction]) -> bool:
+    """Say whether all that is due has moved, and exactly what is not is pending."""
+    for one in due:
+        movement = movement.without(one, one.remaining)
+    return movement == STILL
+
+
+def _part(movement: Movement, due: Sequence[SettlementInstruction]) -> Moves | None:
+    """Return the part of the only one due that has moved, while exactly the rest is pending."""
+    if len(due) != 1:
+        return None
+    [one] = due
+    part = abs(movement.change)
+    moved = 0 < part < one.remaining and movement.without(one, part) == STILL
+    return [(one, part)] if moved else None
+
+
+def _least_gone(
+    movement: Movement, coming: Sequence[Decimal], leaving: Sequence[Decimal]
+) -> Decimal:
+    """Return how many shares have left, at least, if whole quantities explain a movement."""
+    come_at_most = min(max(movement.in_done, _NOTHING), sum(coming, _NOTHING))
+    gone_at_most = min(movement.out_done, come_at_most - movement.change)
+    try:
+        come = _sums(coming, come_at_most)
+        gone = _sums(leaving, gone_at_most)
+    except CannotTell:
+        return _NOTHING
+    return min((each for each in gone if each + movement.change in come), default=_NOTHING)
+
+
+def _sums(parts: Iterable[Decimal], at_most: Decimal) -> set[Decimal]:
+    """Return the sum of every choice of `parts`, as far as it is `at_most`.
+
+    Raises:
+        CannotTell: if there are too many.
+    """
+    sums = {_NOTHING}
+    for part in parts:
+        sums |= {each + part for each in sums if each + part <= at_most}
+        if len(sums) > CHOICES_MAX:
+            raise CannotTell
+    return sums
 
 
 def _totals(ordered: Sequence[SettlementInstruction]) -> list[tuple[Decimal, Decimal]]:

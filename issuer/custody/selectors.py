@@ -9,11 +9,13 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from issuer.custody.errors import InstructionMissing
+from issuer.custody.explaining import departed
 from issuer.custody.models import (
     CustodyAccount,
     Direction,
     Position,
     SettlementInstruction,
+    StatedSettlement,
     Statement,
 )
 from issuer.custody.states import InstructionState
@@ -74,6 +76,22 @@ def open_instructions(accounts: Iterable[CustodyAccount]) -> QuerySet[Settlement
     )
 
 
+def named_settlements(
+    statements: Iterable[Statement], instructions: Iterable[SettlementInstruction]
+) -> dict[UUID, Decimal]:
+    """Return how much of `instructions` has settled so far by the `statements` that speak of them.
+
+    By instruction, in whole shares of those that its statement counts; one query, if any.
+    """
+    instruction_ids = [instruction.pk for instruction in instructions]
+    if not instruction_ids:
+        return {}
+    stated = StatedSettlement.objects.filter(
+        statement__in=[statement.pk for statement in statements], instruction__in=instruction_ids
+    )
+    return dict(stated.values_list("instruction_id", "settled"))
+
+
 def lock_instruction(instruction_id: UUID) -> SettlementInstruction:
     """Return an instruction, locked behind the lock of its account until the transaction ends.
 
@@ -100,17 +118,17 @@ def deliverable(account: CustodyAccount) -> Decimal:
     """Return the whole shares that may still be told to leave an account, as the books count them.
 
     Settled shares that are neither on their way out, nor lent, nor blocked: the smaller of what
-    the custodian's current statement has left after its deliveries, and the books after ours. A
-    delivery that has left early is in the first and not yet in the second, and in neither twice.
+    the custodian's current statement has left after deliveries, and the books after ours. A
+    delivery that has left early is in the first and not yet in the second, and in neither twice;
+    one of which the statement does not show that it has left is still to leave.
     """
     statement = current_statement(account.custodian)
     position = None if statement is None else positions_in([statement], [account]).get(account.pk)
     if statement is None or position is None:
         return Decimal(0)
     token, reference = account.token, account.reference
-    booked = books.balance(chart.shares_settled(token, reference)) - books.balance(
-        chart.shares_pending_delivery(token, reference)
-    )
+    settled = books.balance(chart.shares_settled(token, reference))
+    delivering = books.balance(chart.shares_pending_delivery(token, reference))
     factor = _booked_factor(statement, token)
     stated = quantities.scaled_rounded_down(position.settled, factor)
     claimed = [
@@ -118,7 +136,17 @@ def deliverable(account: CustodyAccount) -> Decimal:
         for quantity in (position.pending_delivery, position.lent, position.blocked)
     ]
     leaving, *encumbered = claimed
-    return min(stated - leaving, booked) - sum(encumbered, Decimal(0))
+    instructions = list(open_instructions([account]))
+    gone = departed(
+        instructions,
+        named=named_settlements([statement], instructions),
+        change=stated - settled,
+        pending_receipt=quantities.scaled_rounded_up(position.pending_receipt, factor),
+        pending_delivery=leaving,
+        stated=factor,
+    )
+    left = stated - max(leaving, delivering - gone)
+    return min(left, settled - delivering) - sum(encumbered, Decimal(0))
 
 
 def open_receipts(accounts: Iterable[CustodyAccount]) -> QuerySet[SettlementInstruction]:

@@ -94,7 +94,8 @@ class AccountFigures:
     Without a position and without a reason, the account is too young for a statement: it holds
     nothing. Shares are those of the time the figures are of: `stated_factor` of them were one
     share when the statement was made, and the books' figures are multiplied already. `deliveries`
-    are our open instructions, and `delivering` is how many shares they are still to take away.
+    are our open instructions, and `delivering` is how many shares they are still to take away by
+    the books: `departed` of these have left by the statement.
     """
 
     account: CustodyAccount
@@ -106,6 +107,7 @@ class AccountFigures:
     pending_delivery: Decimal
     deliveries: tuple[SettlementInstruction, ...]
     delivering: Decimal
+    departed: Decimal
     reason: str | None
 
     @property
@@ -135,11 +137,15 @@ class AccountFigures:
 
     @property
     def left_by_custodian(self) -> Decimal | None:
-        """Settled shares less those that the custodian states to be on their way out."""
-        leaving = self._claimed(lambda position: position.pending_delivery)
-        if self.settled is None or leaving is None:
+        """Settled shares less those on their way out.
+
+        As the custodian states them, or as we told it to deliver: whatever it does not show to have
+        left is still to leave, so that none that is missing passes for a share that was delivered.
+        """
+        stated = self._claimed(lambda position: position.pending_delivery)
+        if self.settled is None or stated is None:
             return None
-        return self.settled - leaving
+        return self.settled - max(stated, self.delivering - self.departed)
 
     @property
     def left_by_books(self) -> Decimal:
@@ -150,8 +156,8 @@ class AccountFigures:
     def leaving(self) -> Decimal | None:
         """Settled shares that are still to leave, of the smaller of custodian and books.
 
-        What has left before its date is not settled with the custodian any more, and on its way
-        out in the books: it is gone once, and not to leave again.
+        What the custodian shows to have left is not settled with it any more, and may still be on
+        its way out in the books: it is gone once, and not to leave again.
         """
         if self.settled is None or self.left_by_custodian is None:
             return None

@@ -369,6 +369,66 @@ class TestInDoubt:
         stated(account, "500", at=at + WEEKEND)
         assert state(early) == "SETTLED"
 
+    @pytest.mark.parametrize(
+        ("settled", "leaving"),
+        [
+            pytest.param("600", "0", id="still there"),
+            pytest.param("600", "100", id="still there, and on their way"),
+            pytest.param("500.000000001", "0", id="not all gone"),
+        ],
+    )
+    def test_takes_no_named_delivery_whose_shares_are_still_there(
+        self, settled: str, leaving: str, account: CustodyAccount, system: Actor, at: datetime
+    ) -> None:
+        delivery = custody.delivery(account, HUNDRED, at=at)
+        before = balances(account)
+        line = custody.line(account, Decimal(settled), pending_delivery=Decimal(leaving))
+
+        statement = custody.statement(
+            account.custodian,
+            [line],
+            instructions=[custody.instruction_line(delivery, HUNDRED)],
+            at=at,
+        )
+
+        with pytest.raises(errors.EvidenceInsufficient):
+            services.settle_instruction(delivery.pk, evidence=statement, actor=system, at=at)
+        assert (state(delivery), balances(account)) == ("INSTRUCTED", before)
+        assert services.fail_overdue(actor=system, at=at + WEEKEND) == [delivery]
+        assert state(delivery) == "FAILED"
+        assert delivery.reason == (
+            f"{statement} says that its shares have gone, and its position that they have not."
+        )
+        stated(account, "500", at=at + WEEKEND)
+        assert state(delivery) == "SETTLED"
+
+    def test_takes_a_named_delivery_beside_a_receipt_that_has_come_early(
+        self, account: CustodyAccount, at: datetime
+    ) -> None:
+        delivery = custody.delivery(account, HUNDRED, at=at)
+        receipt = custody.instruction(account, Decimal(30), at=at, settlement_date=MONDAY)
+
+        naming(account, "530", {delivery: "100"}, at=at)
+
+        assert (state(delivery), state(receipt)) == ("SETTLED", "INSTRUCTED")
+
+    def test_gives_no_shares_that_are_named_to_another_by_hand(
+        self, account: CustodyAccount, staff: Actor, at: datetime
+    ) -> None:
+        early = custody.instruction(account, HUNDRED, at=at, settlement_date=MONDAY)
+        due = custody.instruction(account, HUNDRED, at=at)
+        statement = naming(account, "700", {early: "100"}, at=at)
+        before = balances(account)
+
+        with pytest.raises(errors.EvidenceInsufficient) as refusal:
+            services.settle_instruction(due.pk, evidence=statement, actor=staff, at=at)
+
+        assert refusal.value.facts == {"arrived": "0"}
+        assert (state(early), state(due)) == ("INSTRUCTED", "INSTRUCTED")
+        assert balances(account) == before
+        naming(account, "700", {early: "100", due: "0"}, at=at + WEEKEND)
+        assert (state(early), state(due)) == ("SETTLED", "INSTRUCTED")
+
     def test_refuses_a_file_that_names_what_is_not_ours(
         self, account: CustodyAccount, at: datetime
     ) -> None:
@@ -386,6 +446,76 @@ class TestInDoubt:
             assert refusal.value.facts == {"line": "8", "account": reference}
 
         assert Statement.objects.count() == statements
+
+
+class TestBeforeTheirDate:
+    """What may have been carried out early leaves a position in doubt, unless all kept the date."""
+
+    def test_settles_what_is_due_where_exactly_the_rest_is_pending(
+        self, account: CustodyAccount, at: datetime
+    ) -> None:
+        due = custody.delivery(account, Decimal(50), at=at)
+        early = custody.delivery(account, Decimal(50), at=at, settlement_date=MONDAY)
+
+        stated(account, "550", leaving="50", at=at)
+
+        assert (state(due), state(early)) == ("SETTLED", "INSTRUCTED")
+
+    def test_settles_neither_of_a_size_where_the_rest_is_not_pending(
+        self, account: CustodyAccount, system: Actor, at: datetime
+    ) -> None:
+        due = custody.delivery(account, Decimal(50), at=at)
+        early = custody.delivery(account, Decimal(50), at=at, settlement_date=MONDAY)
+
+        statement = stated(account, "550", at=at)
+
+        assert (state(due), state(early)) == ("INSTRUCTED", "INSTRUCTED")
+        services.settle_instruction(due.pk, evidence=statement, actor=system, at=at)
+        assert (state(due), state(early)) == ("SETTLED", "INSTRUCTED")
+
+    def test_takes_no_part_of_what_is_due_for_another_that_left_early(
+        self, account: CustodyAccount, staff: Actor, at: datetime
+    ) -> None:
+        due = custody.delivery(account, Decimal(60), at=at)
+        early = custody.delivery(account, Decimal(40), at=at, settlement_date=MONDAY)
+
+        stated(account, "560", leaving="60", at=at)
+
+        assert (state(due), state(early)) == ("INSTRUCTED", "INSTRUCTED")
+        assert due.settled_quantity == 0
+        assert custody.booked(account) == 600
+
+    def test_takes_no_part_while_another_is_not_pending(
+        self, account: CustodyAccount, at: datetime
+    ) -> None:
+        due = custody.delivery(account, Decimal(60), at=at)
+        custody.delivery(account, Decimal(40), at=at, settlement_date=MONDAY)
+
+        stated(account, "570", leaving="30", at=at)
+
+        assert state(due) == "INSTRUCTED"
+        assert due.settled_quantity == 0
+
+    def test_settles_a_part_while_all_the_rest_is_pending(
+        self, account: CustodyAccount, at: datetime
+    ) -> None:
+        due = custody.delivery(account, Decimal(60), at=at)
+        custody.delivery(account, Decimal(40), at=at, settlement_date=MONDAY)
+
+        stated(account, "570", leaving="70", at=at)
+
+        due.refresh_from_db()
+        assert due.settled_quantity == 30
+
+    def test_settles_what_is_due_of_the_only_choice(
+        self, account: CustodyAccount, at: datetime
+    ) -> None:
+        due = custody.delivery(account, Decimal(60), at=at)
+        early = custody.delivery(account, Decimal(40), at=at, settlement_date=MONDAY)
+
+        stated(account, "500", at=at)
+
+        assert (state(due), state(early)) == ("SETTLED", "INSTRUCTED")
 
 
 class TestInParts:
@@ -584,6 +714,18 @@ class TestFreeShares:
             custody.delivery(young, Decimal("1e-9"), at=at)
 
         assert refusal.value.facts == {"free": "0", "needed": "0.000000001"}
+
+    def test_counts_none_that_is_missing_as_delivered(
+        self, account: CustodyAccount, at: datetime
+    ) -> None:
+        custody.delivery(account, Decimal(60), at=at, settlement_date=MONDAY)
+        custody.delivery(account, Decimal(40), at=at, settlement_date=MONDAY)
+
+        first = stated(account, "560", at=at)
+        assert selectors.deliverable(account) == 500
+        line = custody.line(account, Decimal(570))
+        custody.statement(account.custodian, [line], at=at, supersedes=first.reference)
+        assert selectors.deliverable(account) == 470
 
     @pytest.mark.parametrize("booked", [True, False])
     def test_counts_shares_as_the_books_do_over_a_split(

@@ -32,7 +32,8 @@ def movement(change: int | str, *, come: int, gone: int) -> Movement:
 def shown(moves: Moves, change: int | str, *, come: int = 0, gone: int = 0) -> list[Decimal]:
     """Return how much of each instruction is shown to have moved."""
     listed = instructions(moves)
-    found = {one.pk: part for one, part in explain(movement(change, come=come, gone=gone), listed)}
+    explained = explain(movement(change, come=come, gone=gone), listed) or []
+    found = {one.pk: part for one, part in explained}
     return [found.get(one.pk, Decimal(0)) for one in listed]
 
 

@@ -170,6 +170,7 @@ class TestACleanWorld:
                 }
             ],
             "silent": {},
+            "leaving": {str(account.pk): "0"},
             "books": {
                 "tokens_outstanding": "0",
                 "shares_owed_on_tokens": "0",

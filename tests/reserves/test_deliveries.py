@@ -1,6 +1,6 @@
 """Shares on their way out, at every stage: none is counted twice, and none taken off twice."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -14,7 +14,10 @@ from issuer.custody.models import CustodyAccount, SettlementInstruction
 from issuer.custody.selectors import current_statement
 from issuer.foundation import actors
 from issuer.instruments.models import Deployment, Token
+from issuer.reconciliation.findings import findings_of
 from issuer.reconciliation.legs import FoundItem, FoundToken, reconcile_token
+from issuer.reconciliation.states import BreakCode
+from issuer.reconciliation.trust import trust_now
 from issuer.reserves import selectors
 from issuer.reserves.cover import CoverStatus
 from tests.make import chain, custody, reserves
@@ -45,7 +48,12 @@ class World:
         )
 
     def state(
-        self, settled: Decimal | int, *, pending: Decimal | int = 0, at: datetime = AT
+        self,
+        settled: Decimal | int,
+        *,
+        pending: Decimal | int = 0,
+        named: Mapping[SettlementInstruction, Decimal | int] | None = None,
+        at: datetime = AT,
     ) -> None:
         custodian = self.account.custodian
         current = current_statement(custodian)
@@ -53,6 +61,10 @@ class World:
         custody.statement(
             custodian,
             [custody.line(self.account, Decimal(settled), pending_delivery=Decimal(pending))],
+            instructions=[
+                custody.instruction_line(one, Decimal(so_far))
+                for one, so_far in (named or {}).items()
+            ],
             supersedes=current.reference if current is not None and same_day else "",
             at=at,
         )
@@ -97,15 +109,64 @@ class TestADelivery:
         assert (gone.kind, gone.quantity) == ("DELIVERED", HUNDRED)
         assert gone.reference == world.account.custodian.code
 
-    @pytest.mark.parametrize(("pending", "days"), [(40, 3), (0, 3), (40, 0), (0, 0)])
-    def test_that_has_left_in_part_is_off_once(self, pending: int, days: int, world: World) -> None:
-        delivery = world.deliver(days=days)
-        world.state(542, pending=pending)
+    def test_that_has_left_in_part_is_off_once(self, world: World) -> None:
+        delivery = world.deliver()
+        world.state(542, pending=40)
 
         assert world.amounts() == [502, 500, -40, 0]
         delivery.refresh_from_db()
-        # The part is in the books if it is due, and the custodian has the rest pending.
-        assert delivery.settled_quantity == (60 if pending and not days else 0)
+        assert delivery.settled_quantity == 60
+
+    @pytest.mark.parametrize("days", [0, 3])
+    def test_that_is_named_to_have_left_in_part_is_off_once(self, days: int, world: World) -> None:
+        world.state(542, named={world.deliver(days=days): 60})
+
+        assert world.amounts() == [502, 500, -40, 0]
+
+    @pytest.mark.parametrize(("pending", "days"), [(40, 3), (0, 3), (0, 0), (100, 3)])
+    def test_that_may_have_left_in_part_covers_for_none_that_is_missing(
+        self, pending: int, days: int, world: World
+    ) -> None:
+        world.deliver(days=days)
+        world.state(552, pending=pending)
+
+        found = world.found()
+        lines = [found.quantity(code) for code in ("B3", "B9", "B10", "B11", "C5", "C8")]
+        assert lines == [-100, 452, 502, -50, 452, -48]
+        assert found.cover.status == CoverStatus.SHORT
+        codes = {one.code for one in findings_of(found, trust=trust_now())}
+        assert {BreakCode.CUS_SHORT, BreakCode.BAK_SHORT} <= codes
+
+    def test_that_is_one_of_two_of_a_size_is_off_once_it_has_left(self, world: World) -> None:
+        for _ in range(2):
+            world.deliver(Decimal(50), days=3)
+        world.state(552)
+
+        assert world.amounts() == [502, 500, -50, 0]
+
+    def test_that_has_left_as_a_receipt_came_is_off_once(self, world: World) -> None:
+        custody.instruction(
+            world.account, Decimal(30), at=AT, settlement_date=(AT + timedelta(days=3)).date()
+        )
+        world.deliver(days=3)
+        world.state(532)
+
+        assert world.amounts()[:2] == [502, 500]
+
+    def test_is_not_taken_to_have_left_while_a_receipt_may_not_have_come(
+        self, world: World
+    ) -> None:
+        """Either 30 came and both left, or one left; the other is then still to leave."""
+        ahead = (AT + timedelta(days=3)).date()
+        custody.instruction(world.account, Decimal(30), at=AT, settlement_date=ahead)
+        for quantity in (30, 70):
+            world.deliver(Decimal(quantity), days=3)
+        world.state(532)
+
+        assert world.amounts()[:2] == [502, 500]
+        [account] = selectors.figures_of([world.token], at=AT)[world.token.pk].accounts
+        assert account.departed == 70
+        assert account.left_by_custodian == 502
 
     def test_that_is_settled_is_gone(self, world: World) -> None:
         world.deliver()
@@ -132,12 +193,12 @@ class TestADelivery:
         assert lines == [-100, 492, 502, -10, 492, -8]
         assert found.cover.status == CoverStatus.SHORT
 
-    def test_hides_none_that_is_missing_once_it_has_left(self, world: World) -> None:
+    def test_is_not_taken_to_have_left_by_more_than_its_shares(self, world: World) -> None:
         world.deliver(days=3)
         world.state(492)
 
         found = world.found()
-        assert [found.quantity(code) for code in ("B3", "B11", "C5")] == [0, -10, 492]
+        assert [found.quantity(code) for code in ("B3", "B11", "C5")] == [-100, -110, 392]
 
 
 def _items(found: FoundToken, code: str) -> tuple[FoundItem, ...]:
@@ -150,7 +211,7 @@ _STAGES = st.sampled_from(["ignored", "pending", "part", "part, rest pending", "
 
 
 class TestAnyOrder(TestCase):
-    """Whatever the custodian does with which delivery, and says when, what is held is the same."""
+    """Whatever the custodian does with which delivery, and names, what is held is the same."""
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -185,7 +246,8 @@ class TestAnyOrder(TestCase):
                     gone[index] += left
                 if stage in {"pending", "part, rest pending"}:
                     pending += delivery.quantity - gone[index]
-            world.state(Decimal(602) - sum(gone), pending=pending, at=day)
+            named = {one: so_far for one, so_far in zip(deliveries, gone, strict=True) if so_far}
+            world.state(Decimal(602) - sum(gone), pending=pending, named=named, at=day)
             if failing:
                 services.fail_overdue(actor=SYSTEM, at=day)
 

@@ -47,6 +47,7 @@ def holding(shares_: Decimal) -> AccountFigures:
         pending_delivery=NONE,
         deliveries=(),
         delivering=NONE,
+        departed=NONE,
         reason=None,
     )
 

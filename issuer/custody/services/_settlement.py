@@ -10,14 +10,13 @@ from uuid import UUID
 from django.db import transaction
 
 from issuer.custody import errors, selectors
-from issuer.custody.explaining import CannotTell, Movement, explain
+from issuer.custody.explaining import STILL, CannotTell, Movement, Moves, explain
 from issuer.custody.models import (
     CustodyAccount,
     Direction,
     Position,
     Purpose,
     SettlementInstruction,
-    StatedSettlement,
     Statement,
 )
 from issuer.custody.services import _steps
@@ -37,11 +36,15 @@ _NOTHING: Final = Decimal(0)
 class _Shown:
     """What a statement shows to have moved of an account's instructions, and how much of each.
 
-    `doubt` says why it does not show more, where it could not be told.
+    `left` is what moved beyond what the statement says by name. `doubt` says why it does not show
+    more, where it could not be told; `denied` names those that it says to have moved, while its
+    position shows otherwise.
     """
 
-    moves: Sequence[tuple[SettlementInstruction, Decimal]]
+    moves: Moves
+    left: Movement = STILL
     doubt: str = ""
+    denied: Sequence[SettlementInstruction] = ()
 
 
 @transaction.atomic
@@ -69,10 +72,10 @@ def settle_instruction(
             f"{evidence} cannot show it: it is of a day before the settlement date, "
             f"{instruction.settlement_date}, or counts the shares of before a split."
         )
-    movement = _movement(account, evidence)
+    shown = _shown(account, evidence)
     coming = instruction.direction == Direction.RECEIPT
-    moved = movement.arrived if coming else movement.departed
-    if (instruction, instruction.remaining) not in _shown(account, evidence).moves and (
+    moved = shown.left.arrived if coming else shown.left.departed
+    if (instruction, instruction.remaining) not in shown.moves and (
         instruction.remaining > moved or _named(instruction, evidence) is not None
     ):
         verb = "come" if coming else "gone"
@@ -137,10 +140,12 @@ def settle_after_split(token: Token, *, actor: Actor, at: datetime) -> list[Sett
 
 def why_not_settled(instruction: SettlementInstruction, statement: Statement) -> str:
     """Say why an open instruction, whose account is locked, is not settled by a statement."""
-    doubt = _shown(instruction.account, statement).doubt
-    if doubt and _named(instruction, statement) is None:
-        return doubt
+    shown = _shown(instruction.account, statement)
     verb = "come" if instruction.direction == Direction.RECEIPT else "gone"
+    if instruction in shown.denied:
+        return f"{statement} says that its shares have {verb}, and its position that they have not."
+    if shown.doubt and _named(instruction, statement) is None:
+        return shown.doubt
     if instruction.settled_quantity:
         part = quantities.to_text(instruction.settled_quantity)
         return f"By {statement}, {part} of the shares have {verb}, and not the rest."
@@ -150,35 +155,41 @@ def why_not_settled(instruction: SettlementInstruction, statement: Statement) ->
 def _shown(account: CustodyAccount, statement: Statement) -> _Shown:
     """Return what a statement shows to have moved by the open instructions of a locked account.
 
-    Custodians carry nothing out before its date, so only what is due may explain a position.
-    Shares that are missing without explanation are not made good by a receipt: one that is said
-    to be carried out, and whose shares are not there, stays open.
+    What it says by name comes first. What is not due settles on its date only, but may explain a
+    position, or leave it in doubt; see `explain`. A receipt that is said to be carried out does not
+    make good shares that are missing without explanation, nor a delivery shares that are still
+    there: where the position contradicts what is named, it stays open.
     """
     waiting = selectors.open_instructions([account]).select_for_update(of=("self",))
     if not selectors.counts_as_booked(statement, account.token):
         return _Shown([])
-    stated = StatedSettlement.objects.filter(statement=statement, instruction__account=account)
-    named = dict(stated.values_list("instruction_id", "settled"))
-    movement, moves, unnamed = _movement(account, statement), [], []
+    named = selectors.named_settlements([statement], waiting)
+    left = _movement(account, statement)
+    moves: Moves = []
+    due: list[SettlementInstruction] = []
+    early: list[SettlementInstruction] = []
     for instruction in waiting:
-        due = statement.as_of_date >= instruction.settlement_date
+        in_time = statement.as_of_date >= instruction.settlement_date
         if instruction.pk in named:
             settled = min(named[instruction.pk], instruction.quantity)
             part = max(settled - instruction.settled_quantity, _NOTHING)
-            movement = movement.without(instruction, part)
-            if part and due:
+            left = left.without(instruction, part)
+            if part and in_time:
                 moves.append((instruction, part))
-        elif due:
-            unnamed.append(instruction)
+        else:
+            (due if in_time else early).append(instruction)
     try:
-        found = explain(movement, unnamed)
+        found = explain(left, due, early)
     except CannotTell:
-        change = quantities.to_text(movement.change)
+        change = quantities.to_text(left.change)
         doubt = f"Several instructions explain the change by {change} shares in {statement}."
-        return _Shown(moves, doubt)
-    if movement.change < 0 and not found:
-        moves = [move for move in moves if move[0].direction == Direction.DELIVERY]
-    return _Shown(moves + found)
+        return _Shown(moves, left, doubt)
+    denied: list[SettlementInstruction] = []
+    if found is None and left.change:
+        contradicted = Direction.RECEIPT if left.change < 0 else Direction.DELIVERY
+        denied = [one for one, _ in moves if one.direction == contradicted]
+    shown = [(one, part) for one, part in moves if one not in denied]
+    return _Shown(shown + (found or []), left, denied=denied)
 
 
 def _named(instruction: SettlementInstruction, statement: Statement) -> Decimal | None:
@@ -191,14 +202,14 @@ def _movement(account: CustodyAccount, statement: Statement) -> Movement:
     """Compare what a statement says of an account with the books."""
     position = Position.objects.filter(statement=statement, account=account).first()
     if position is None:
-        return Movement(_NOTHING, _NOTHING, _NOTHING)
+        return STILL
     token, reference = account.token, account.reference
     coming = books.balance(chart.shares_pending_receipt(token, reference))
     leaving = books.balance(chart.shares_pending_delivery(token, reference))
     return Movement(
         change=position.settled - books.balance(chart.shares_settled(token, reference)),
-        in_done=max(coming - position.pending_receipt, _NOTHING),
-        out_done=max(leaving - position.pending_delivery, _NOTHING),
+        in_done=coming - position.pending_receipt,
+        out_done=leaving - position.pending_delivery,
     )
 
 

@@ -184,6 +184,11 @@ def _evidence(figures: TokenFigures) -> dict[str, Any]:
             **{str(one.deployment.pk): one.reason for one in figures.deployments if one.reason},
             **{str(one.account.pk): one.reason for one in figures.accounts if one.reason},
         },
+        "leaving": {
+            str(one.account.pk): to_text(one.leaving)
+            for one in figures.accounts
+            if one.leaving is not None
+        },
         "books": {
             "tokens_outstanding": to_text(figures.outstanding),
             "shares_owed_on_tokens": to_text(figures.owed_on_tokens),

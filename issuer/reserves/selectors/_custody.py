@@ -9,6 +9,7 @@ from fractions import Fraction
 from uuid import UUID
 
 from issuer.custody import selectors as custody
+from issuer.custody.explaining import departed
 from issuer.custody.models import (
     CustodyAccount,
     Direction,
@@ -29,7 +30,7 @@ class CustodyRows:
     """What is known of the custody accounts of some tokens; a query for each kind of row.
 
     Accounts and receipts are by the token's id, statements by the custodian's, positions and
-    deliveries by the account's.
+    deliveries by the account's. `named` is how much of an instruction has settled by its statement.
     """
 
     accounts: Mapping[UUID, Sequence[CustodyAccount]]
@@ -37,6 +38,7 @@ class CustodyRows:
     positions: Mapping[UUID, Position]
     receipts: Mapping[UUID, Sequence[SettlementInstruction]]
     deliveries: Mapping[UUID, Sequence[SettlementInstruction]]
+    named: Mapping[UUID, Decimal]
 
 
 def custody_rows(tokens: Sequence[Token]) -> CustodyRows:
@@ -52,7 +54,8 @@ def custody_rows(tokens: Sequence[Token]) -> CustodyRows:
         by_token[account.token_id].append(account)
     receipts: dict[UUID, list[SettlementInstruction]] = defaultdict(list)
     deliveries: dict[UUID, list[SettlementInstruction]] = defaultdict(list)
-    for instruction in custody.open_instructions(accounts):
+    instructions = list(custody.open_instructions(accounts))
+    for instruction in instructions:
         if instruction.direction == Direction.DELIVERY:
             deliveries[instruction.account_id].append(instruction)
         else:
@@ -63,6 +66,7 @@ def custody_rows(tokens: Sequence[Token]) -> CustodyRows:
         positions=custody.positions_in(statements.values(), accounts),
         receipts=receipts,
         deliveries=deliveries,
+        named=custody.named_settlements(statements.values(), instructions),
     )
 
 
@@ -84,17 +88,31 @@ def account_figures(
     def booked(code: str) -> Decimal:
         return quantities.scaled_rounded_down(balances.get(code, _NOTHING), books_factor)
 
+    settled = booked(chart.shares_settled(token, reference))
+    stated_factor = _stated_factor(splits, statement, at)
+    receipts = (one for one in rows.receipts.get(token.pk, ()) if one.account_id == account.pk)
     return AccountFigures(
         account=account,
         statement=statement,
         position=position,
-        stated_factor=_stated_factor(splits, statement, at),
-        booked=booked(chart.shares_settled(token, reference)),
+        stated_factor=stated_factor,
+        booked=settled,
         pending=booked(chart.shares_pending_receipt(token, reference)),
         pending_delivery=booked(chart.shares_pending_delivery(token, reference)),
         deliveries=deliveries,
         delivering=quantities.scaled_rounded_up(
             total(delivery.remaining for delivery in deliveries), books_factor
+        ),
+        departed=_NOTHING
+        if position is None or not deliveries
+        else departed(
+            [*receipts, *deliveries],
+            named=rows.named,
+            change=quantities.scaled_rounded_down(position.settled, stated_factor) - settled,
+            pending_receipt=quantities.scaled_rounded_up(position.pending_receipt, stated_factor),
+            pending_delivery=quantities.scaled_rounded_up(position.pending_delivery, stated_factor),
+            booked=books_factor,
+            stated=stated_factor,
         ),
         reason=None if reason is None else f"{token.symbol}: {reason}.",
     )
