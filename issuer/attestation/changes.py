@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from django.db.models import Case, F, Min, OuterRef, Q, Subquery, Sum, When, Window
-from django.db.models.functions import Lag
+from django.db.models import Case, F, Min, OuterRef, Q, Subquery, Sum, Value, When, Window
+from django.db.models.functions import Coalesce, Lag
+from django.db.models.lookups import LessThanOrEqual
 
 from issuer.attestation.period_low import (
     Cause,
@@ -39,14 +40,16 @@ from issuer.reconciliation.models import TokenResult
 _BOOKED_LATER: Final = (IntentKind.MINT, IntentKind.BURN)
 
 Changes: TypeAlias = Iterator[tuple[UUID, Change]]
+#: What a reconciliation read of each deployment, by the deployment's id.
+Snapshots: TypeAlias = Mapping[UUID, SupplySnapshot]
 
 
 @dataclass(frozen=True)
 class _Period:
     """What the cover of tokens is made of, and the time that is looked at.
 
-    `known_at` is when the statement before was frozen: what of the time before it became known
-    only later is late.
+    Of a deployment, blocks are looked at up to that of its snapshot in `read`. Those above that in
+    `known` are late: the statement before had not read them. None of one that is not named.
     """
 
     tokens: Sequence[Token]
@@ -55,7 +58,8 @@ class _Period:
     splits: Mapping[UUID, Sequence[Split]]
     start: datetime
     until: datetime
-    known_at: datetime | None
+    read: Snapshots
+    known: Snapshots | None
 
     def of(self, token_ids: Collection[UUID], start: datetime, until: datetime) -> "_Period":
         """Return another time of some of the tokens."""
@@ -68,6 +72,13 @@ class _Period:
             until=until,
         )
 
+    def late(self, deployment_id: UUID, block_number: int) -> bool:
+        """Say whether the statement before had not read a block."""
+        if self.known is None:
+            return False
+        last = self.known.get(deployment_id)
+        return last is None or block_number > last.block_number
+
 
 def lows_between(
     results: Sequence[TokenResult],
@@ -76,17 +87,19 @@ def lows_between(
     splits: Mapping[UUID, Sequence[Split]],
     *,
     start: datetime,
-    known_at: datetime | None = None,
+    read: Snapshots,
+    known: Snapshots | None = None,
 ) -> dict[UUID, Low]:
     """Return the lowest cover from `start` until the cut-off of `results`, by token.
 
     A reconciliation of the period that found less than the changes tell counts, too. So does what
-    chains did before `start` and the statement before, which was frozen at `known_at`, could not
-    say, because it became final only then.
+    chains did before `start` in blocks that the statement before could not know: above those of
+    `known`, on which it rests. Blocks above those of `read`, on which `results` rest, are left to
+    the next statement, so none is ever told twice or by nobody, whenever it was recorded.
     """
     tokens = [result.token for result in results]
     until = results[0].run.as_of
-    period = _Period(tokens, deployments, accounts, splits, start, until, known_at)
+    period = _Period(tokens, deployments, accounts, splits, start, until, read, known)
     found = _lows_of_runs(tokens, start, until)
     states, changes = _read(period)
     for token_id, state in states.items():
@@ -116,19 +129,28 @@ def _found_late(period: _Period) -> dict[UUID, Low]:
 
 def _late_since(period: _Period) -> dict[UUID, datetime]:
     """Return, by token, from which block on the statement before did not know what chains did."""
-    if period.known_at is None:
+    if period.known is None:
         return {}
-    mined = Q(deployment__in=period.deployments, block_mined_at__lte=period.start)
-    events = ChainEvent.objects.filter(mined, seen_at__gt=period.known_at).exclude(
-        intent__kind__in=_BOOKED_LATER
-    )
-    snapshots = SupplySnapshot.objects.filter(mined, taken_at__gt=period.known_at)
+    late = Q(deployment__in=period.deployments, block_mined_at__lte=period.start)
+    late &= _up_to(period.read) & ~_up_to(period.known)
+    events = ChainEvent.objects.filter(late).exclude(intent__kind__in=_BOOKED_LATER)
+    snapshots = SupplySnapshot.objects.filter(late)
     began: dict[UUID, datetime] = {}
-    for late in (events, snapshots):
-        first = late.order_by().values_list("deployment__token_id")
+    for found in (events, snapshots):
+        first = found.order_by().values_list("deployment__token_id")
         for token_id, at in first.annotate(first=Min("block_mined_at")):
             began[token_id] = min(at, began.get(token_id, at))
     return began
+
+
+def _up_to(snapshots: Snapshots) -> Q:
+    """Return what is in a block of a deployment up to that of its snapshot."""
+    of_deployment = SupplySnapshot.objects.filter(
+        pk__in=[one.pk for one in snapshots.values()], deployment=OuterRef("deployment")
+    )
+    # One that is not named has no block so low.
+    last = Coalesce(Subquery(of_deployment.values("block_number")[:1]), Value(-1))
+    return Q(LessThanOrEqual(F("block_number"), last))
 
 
 def _read(period: _Period) -> tuple[dict[UUID, State], dict[UUID, list[Change]]]:
@@ -220,7 +242,11 @@ def _of_chains(period: _Period) -> Changes:
     booked = IntentTransition.objects.filter(
         intent__event=OuterRef("pk"), step=IntentStep.BOOK.name
     ).values("occurred_at")[:1]
-    events = ChainEvent.objects.filter(deployment__in=period.deployments, block_mined_at__lte=until)
+    events = ChainEvent.objects.filter(
+        _up_to(period.read) | Q(intent__kind__in=_BOOKED_LATER),
+        deployment__in=period.deployments,
+        block_mined_at__lte=until,
+    )
     counted = events.annotate(
         counted_at=Case(
             When(intent__kind__in=_BOOKED_LATER, then=Subquery(booked)),
@@ -240,18 +266,13 @@ def _of_chains(period: _Period) -> Changes:
         "transaction_hash",
         "kind",
         "base_units",
-        "seen_at",
+        "block_number",
     )
-    for deployment_id, ours, at, transaction, kind, moved, seen_at in since.values_list(*columns):
+    for deployment_id, ours, at, transaction, kind, moved, block in since.values_list(*columns):
         cause = Cause.BOOKS if ours in _BOOKED_LATER else Cause.CHAIN
-        late = cause == Cause.CHAIN and _after(seen_at, period.known_at)
+        late = cause == Cause.CHAIN and period.late(deployment_id, block)
         change = Change(at, cause, transaction, deployment_id, _signed(kind, moved), late)
         yield token_of[deployment_id], change
-
-
-def _after(seen_at: datetime, known_at: datetime | None) -> bool:
-    """Say whether something was seen after the statement before was frozen."""
-    return known_at is not None and seen_at > known_at
 
 
 def _signed(kind: str, base_units: int) -> int:
@@ -267,8 +288,8 @@ def _of_own_addresses(period: _Period) -> Changes:
     for network_id, address in addresses.values_list("network_id", "address"):
         ours[network_id].add(address)
     by_id = {deployment.pk: deployment for deployment in period.deployments}
-    snapshots = SupplySnapshot.objects.filter(deployment__in=by_id)
-    columns = ("deployment_id", "block_mined_at", "controlled_base_units", "taken_at")
+    snapshots = SupplySnapshot.objects.filter(_up_to(period.read), deployment__in=by_id)
+    columns = ("deployment_id", "block_mined_at", "controlled_base_units", "block_number")
     opening = snapshots.filter(block_mined_at__lte=start).order_by("deployment_id", "-block_number")
     since = (
         snapshots.filter(block_mined_at__gt=start, block_mined_at__lte=until)
@@ -283,10 +304,10 @@ def _of_own_addresses(period: _Period) -> Changes:
         .order_by("block_number")
     )
     for found in (opening.distinct("deployment_id"), since):
-        for deployment_id, at, held, taken_at in found.values_list(*columns):
+        for deployment_id, at, held, block in found.values_list(*columns):
             deployment = by_id[deployment_id]
             own = sum(int(held.get(address, 0)) for address in ours[deployment.network_id])
-            late = _after(taken_at, period.known_at)
+            late = period.late(deployment_id, block)
             caip2 = deployment.network.caip2
             change = Change(at, Cause.OWN_ADDRESS, caip2, deployment_id, own, late)
             yield deployment.token_id, change

@@ -86,7 +86,11 @@ def build(
     sources = gather(run, previous=previous, only=last)
     parts = _parts(sources, last)
     tokens = [part.as_document() for symbol, part in parts.items() if symbol not in kept]
-    carried = [part.as_carried(last[symbol]) for symbol, part in parts.items() if symbol in kept]
+    carried = [
+        part.as_carried(last[symbol], since=sources.since)
+        for symbol, part in parts.items()
+        if symbol in kept
+    ]
     statuses = {CoverStatus(entry["status"]) for entry in (*tokens, *carried)}
     return {
         **_heading(sources, previous, occasion),
@@ -176,9 +180,14 @@ def _rooms(entry: Mapping[str, Any]) -> dict[str, Room]:
 
 
 def _held_back(run: Run, before: Mapping[str, Any]) -> frozenset[str]:
-    """Return the symbols of the tokens that only people may state anew after `before`."""
+    """Return the symbols of the tokens that only people may state anew after `before`.
+
+    What the reconciliation does not speak of is not among them.
+    """
     said, found = standing.stated(before), standing.found(run)
-    return frozenset(symbol for symbol in said if found[symbol].takes_people(said[symbol]))
+    return frozenset(
+        symbol for symbol in said.keys() & found.keys() if found[symbol].takes_people(said[symbol])
+    )
 
 
 def complete(content: Mapping[str, Any], *, approved_by: Officer | None) -> dict[str, Any]:

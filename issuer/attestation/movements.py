@@ -19,9 +19,14 @@ _ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Movements:
-    """What came into and went out of some accounts together; not what moved among them."""
+    """What came into and went out of some accounts together; not what moved among them.
+
+    `late` is what the books had of before the opening, and the statement that closed with it could
+    not say: a posting carries the time at which it began, and may be committed after that.
+    """
 
     opening: Decimal
+    late: Decimal
     incoming: Decimal
     outgoing: Decimal
     split: Decimal
@@ -43,13 +48,16 @@ def debited(
     since: datetime | None,
     as_of: datetime,
     *,
+    stated: Decimal | None = None,
     opening_factor: Fraction = Fraction(1),
     closing_factor: Fraction = Fraction(1),
 ) -> Movements:
     """Return what moved in `codes` from `since` until `as_of`; a debit comes in, a credit goes out.
 
-    A split that was effective and not booked at either end is counted at that end: by the factors,
-    which say how many shares one in the books was then. Without `since`, from the beginning.
+    The opening is what was `stated` at `since`, if that is given, and else what the books have of
+    it. A split that was effective and not booked at either end is counted at that end: by the
+    factors, which say how many shares one in the books was then. Without `since`, from the
+    beginning.
     """
     codes = list(codes)
     incoming = Q(debit_account__code__in=codes) & ~Q(credit_account__code__in=codes)
@@ -62,24 +70,39 @@ def debited(
     left = _moved(outgoing & ~by_split, since, as_of)
     split = _moved(incoming & by_split, since, as_of) - _moved(outgoing & by_split, since, as_of)
     ending = booked + arrived - left + split
-    opening = quantities.scaled_rounded_down(booked, opening_factor)
+    known = quantities.scaled_rounded_down(booked, opening_factor)
+    opening = known if stated is None else stated
     closing = quantities.scaled_rounded_down(ending, closing_factor)
     return Movements(
         opening=opening,
+        late=known - opening,
         incoming=arrived,
         outgoing=left,
-        split=split + (closing - ending) - (opening - booked),
+        split=split + (closing - ending) - (known - booked),
         closing=closing,
     )
 
 
-def credited(codes: Iterable[str], since: datetime | None, as_of: datetime) -> Movements:
+def credited(
+    codes: Iterable[str],
+    since: datetime | None,
+    as_of: datetime,
+    *,
+    stated: Decimal | None = None,
+) -> Movements:
     """Return what moved in `codes` from `since` until `as_of`; a credit comes in, a debit goes out.
 
-    Of tokens: no split changes their number.
+    Of tokens: no split changes their number. `stated` is as in `debited`, on the credit side.
     """
-    seen = debited(codes, since, as_of)
-    return Movements(-seen.opening, seen.outgoing, seen.incoming, -seen.split, -seen.closing)
+    seen = debited(codes, since, as_of, stated=None if stated is None else -stated)
+    return Movements(
+        opening=-seen.opening,
+        late=-seen.late,
+        incoming=seen.outgoing,
+        outgoing=seen.incoming,
+        split=-seen.split,
+        closing=-seen.closing,
+    )
 
 
 def _moved(which: Q, since: datetime | None, until: datetime) -> Decimal:

@@ -5,8 +5,8 @@ the period is read at once, put in one order, and walked through; what changed a
 together. A mint or burn of ours counts from when it is booked, for until then the other side of it
 is not in the books either; any other one counts from its block.
 
-A block may be mined in one period and become final in the next. What it did to the cover of the
-period before, nobody could state then; it is stated as found late.
+A block may be mined in one period and become final, or be read, in the next. What it did to the
+cover of the period before, nobody could state then; it is stated as found late.
 """
 
 from collections import defaultdict
@@ -38,7 +38,7 @@ class Cause(Enum):
     SPLIT = "SPLIT"  # another number of shares per token
     OWN_ADDRESS = "OWN_ADDRESS"  # tokens into or out of the issuer's own addresses
     BOOKS = "BOOKS"
-    LATE_FOUND = "LATE_FOUND"  # before the period, in a block that was not final until it began
+    LATE_FOUND = "LATE_FOUND"  # before the period, in a block that had not been read by then
     RECONCILIATION = "RECONCILIATION"  # a run found less than the changes tell
     OPENING = "OPENING"  # it was so when the period began
 
@@ -195,6 +195,8 @@ class State:
         pending = quantities.scaled_rounded_up(stated.pending_delivery, since)
         lent = quantities.scaled_rounded_up(stated.lent, since)
         blocked = quantities.scaled_rounded_up(stated.blocked, since)
+        # A delivery may have left, or its shares be missing: what a statement leaves open of that,
+        # the runs have judged by the instructions of then, and their lows are looked at as well.
         return min(settled - pending, booked - leaving) - lent - blocked
 
     def _booked(self, code: str, factor: Fraction) -> Decimal:

@@ -1,6 +1,7 @@
 """Questions about statements; nothing here writes."""
 
 import json
+from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
@@ -30,6 +31,11 @@ def published(program: Program) -> QuerySet[Attestation]:
 def current(program: Program) -> Attestation | None:
     """Return the statement of `program` that no later one has superseded, if there is one."""
     return Attestation.objects.filter(program=program, state=AttestationState.PUBLISHED).first()
+
+
+def may_follow(as_of: datetime, attestation: Attestation) -> bool:
+    """Say whether a statement as of then may follow `attestation`: documents count in seconds."""
+    return second_of(as_of) > second_of(attestation.as_of)
 
 
 def under_way(program: Program) -> Attestation | None:

@@ -6,12 +6,13 @@ All of it is append-only or has a time of its own, so the same instant gives the
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from math import prod
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Min, Q, Sum
@@ -92,6 +93,15 @@ class TokenSources:
 
 
 @dataclass(frozen=True)
+class Closing:
+    """What a token was last stated to close with, and the cut-off of the statement that did."""
+
+    as_of: datetime
+    tokens: Decimal
+    shares: Decimal
+
+
+@dataclass(frozen=True)
 class Sources:
     """What a whole statement rests on."""
 
@@ -132,28 +142,39 @@ def gather(run: Run, *, previous: Attestation | None, only: Collection[str] = ()
         run=run,
         criteria=criteria,
         since=start,
-        tokens=_tokens(_Evidence(results, statements, start, previous), last_stated_at(previous)),
+        tokens=_tokens(_Evidence(results, statements, start, previous), closings(previous)),
         statements=sorted(statements.values(), key=lambda statement: statement.reference),
         entries=entries.count(),
         trial_balance=sides.get(Side.DEBIT, Decimal(0)) - sides.get(Side.CREDIT, Decimal(0)),
     )
 
 
-def last_stated_at(attestation: Attestation | None) -> dict[str, datetime]:
-    """Return the cut-off at which each token was last stated anew, by its symbol.
+def closings(attestation: Attestation | None) -> dict[str, Closing]:
+    """Return what each token was last stated anew to close with, by its symbol.
 
-    That is the one of `attestation`, or of an earlier one that it carries the token from.
+    That is in `attestation`, or in an earlier one that it carries the token from.
     """
     if attestation is None:
         return {}
-    document = json.loads(bytes(attestation.document or attestation.content))
-    found = {symbol: entry["stated"] for symbol, entry in last_stated(document).items()}
+    found = last_stated(_document_of(attestation))
     earlier = Attestation.objects.filter(
         program=attestation.program_id,
-        sequence__in={stated["sequence"] for stated in found.values()},
+        sequence__in={entry["stated"]["sequence"] for entry in found.values()},
     ).exclude(state=AttestationState.DECLINED)
     cut_offs = dict(earlier.values_list("sequence", "as_of"))
-    return {symbol: cut_offs[stated["sequence"]] for symbol, stated in found.items()}
+    return {
+        symbol: Closing(
+            as_of=cut_offs[entry["stated"]["sequence"]],
+            tokens=Decimal(entry["closing"]["tokens"]),
+            shares=Decimal(entry["closing"]["shares"]),
+        )
+        for symbol, entry in found.items()
+    }
+
+
+def _document_of(attestation: Attestation) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(bytes(attestation.document or attestation.content))
+    return document
 
 
 def salted_hash(salt: UUID, content: bytes) -> str:
@@ -208,20 +229,30 @@ class _Evidence:
             self.accounts,
             self.splits,
             start=start,
-            known_at=None if previous is None else previous.frozen_at,
+            read=self.snapshots,
+            known=None if previous is None else _snapshots(previous.run.results.all()),
         )
+        if previous is not None:
+            # What was found late is told as of the period before at the earliest: of no other did
+            # the statement before speak, so nobody could check it against that.
+            earliest = datetime.fromisoformat(_document_of(previous)["period"]["from"])
+            self.lowest = {
+                token_id: replace(low, at=max(low.at, earliest))
+                for token_id, low in self.lowest.items()
+            }
 
 
-def _tokens(evidence: _Evidence, stated_at: Mapping[str, datetime]) -> list[TokenSources]:
+def _tokens(evidence: _Evidence, closed: Mapping[str, Closing]) -> list[TokenSources]:
     return [
         # What no statement has spoken of yet is rolled forward from its beginning.
-        _token(evidence, result, stated_at.get(result.token.symbol))
+        _token(evidence, result, closed.get(result.token.symbol))
         for result in evidence.results
     ]
 
 
-def _token(evidence: _Evidence, result: TokenResult, since: datetime | None) -> TokenSources:
+def _token(evidence: _Evidence, result: TokenResult, last: Closing | None) -> TokenSources:
     token, as_of = result.token, evidence.as_of
+    since = None if last is None else last.as_of
     accounts = [account for account in evidence.accounts if account.token_id == token.pk]
     splits = evidence.splits.get(token.pk, [])
     shares = [
@@ -248,11 +279,17 @@ def _token(evidence: _Evidence, result: TokenResult, since: datetime | None) -> 
         holds=evidence.holds.get(token.pk, []),
         breaks=[one for one in evidence.breaks if one.token_id == token.pk],
         lowest=evidence.lowest.get(token.pk),
-        tokens=credited([chart.tokens_outstanding(token)], since, as_of),
+        tokens=credited(
+            [chart.tokens_outstanding(token)],
+            since,
+            as_of,
+            stated=None if last is None else last.tokens,
+        ),
         shares=debited(
             shares,
             since,
             as_of,
+            stated=None if last is None else last.shares,
             opening_factor=Fraction(1)
             if since is None
             else instruments.unbooked_split_factor(splits, at=since),
@@ -287,7 +324,8 @@ def _positions(results: Sequence[TokenResult]) -> dict[UUID, Position]:
     return {position.account_id: position for position in positions}
 
 
-def _snapshots(results: Sequence[TokenResult]) -> dict[UUID, SupplySnapshot]:
+def _snapshots(results: Iterable[TokenResult]) -> dict[UUID, SupplySnapshot]:
+    """Return by deployment what the run of `results` read of it; also where that was too old."""
     read = {one["snapshot"] for result in results for one in result.evidence["blocks"]}
     snapshots = SupplySnapshot.objects.filter(pk__in=read)
     return {snapshot.deployment_id: snapshot for snapshot in snapshots}

@@ -206,3 +206,107 @@ END $$;
 ALL_NO_BETTER: Final = NO_BETTER.partition("CREATE TRIGGER")[0].replace(
     "CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"
 )
+
+#: As before, and a chain that was named stays named: else dropping a shut one would open it. The
+#: state of a token is the tightest of its chains, and no less shut than last stated.
+NO_CHAIN_DROPPED: Final = """
+CREATE OR REPLACE FUNCTION refuse_better_without_people() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    said jsonb;
+    previous record;
+    better text;
+    worst text;
+BEGIN
+    IF NEW.document IS NULL THEN
+        RETURN NEW;
+    END IF;
+    said := convert_from(NEW.document, 'UTF8')::jsonb;
+    IF said ->> 'kind' IS DISTINCT FROM NEW.kind
+       OR coalesce(jsonb_array_length(said #> '{controls,approvedBy}'), 0) = 0
+          IS DISTINCT FROM (NEW.kind = 'EVENT')
+    THEN
+        RAISE EXCEPTION 'only an event is stated without approval'
+            USING ERRCODE = 'restrict_violation', CONSTRAINT = TG_NAME;
+    END IF;
+    IF NEW.kind <> 'EVENT' THEN
+        IF coalesce(jsonb_array_length(said -> 'notRestated'), 0) > 0 THEN
+            RAISE EXCEPTION 'people state every token anew'
+                USING ERRCODE = 'restrict_violation', CONSTRAINT = TG_NAME;
+        END IF;
+        RETURN NEW;
+    END IF;
+    SELECT convert_from(document, 'UTF8')::jsonb AS said, sequence, sha256, valid_until
+      INTO previous
+      FROM attestation_attestation WHERE id = NEW.previous_id;
+    WITH place (word, rank) AS (
+        VALUES ('COVERED', 0), ('IN_TRANSIT', 1), ('UNKNOWN', 2), ('SHORT', 3),
+               ('OPEN', 0), ('REDEEM_ONLY', 1), ('HALTED', 2)
+    ), statement (which, document, origin) AS (
+        VALUES ('now', said, NULL::jsonb),
+               ('then', previous.said, jsonb_build_object(
+                   'sequence', previous.sequence,
+                   'sha256', previous.sha256,
+                   'asOf', previous.said #>> '{cutoff,asOf}'))
+    ), token AS (
+        SELECT which, part ->> 'symbol' AS symbol, true AS anew, part ->> 'status' AS status,
+               CASE WHEN part ->> 'status' = 'SHORT' THEN (
+                        SELECT -sum((line ->> 'qty')::numeric)
+                          FROM jsonb_array_elements(part -> 'reconciliation') AS line
+                         WHERE line ->> 'code' IN ('C6', 'C8'))
+                    ELSE 0 END AS lacking,
+               origin, part #> '{mint,headroom}' AS chains, part #>> '{mint,state}' AS shut
+          FROM statement CROSS JOIN jsonb_array_elements(document -> 'tokens') AS part
+         UNION ALL
+        SELECT which, part ->> 'symbol', false, part ->> 'status',
+               coalesce((part ->> 'lackingShares')::numeric, 0),
+               part -> 'stated', part #> '{mint,headroom}', part #>> '{mint,state}'
+          FROM statement
+         CROSS JOIN jsonb_array_elements(coalesce(document -> 'notRestated', '[]')) AS part
+    ), answer AS (
+        SELECT token.*, place.rank, state.rank AS shut_rank,
+               count(*) OVER (PARTITION BY which, symbol) AS times
+          FROM token
+          LEFT JOIN place ON place.word = status
+          LEFT JOIN place AS state ON state.word = shut
+    )
+    SELECT (SELECT string_agg(symbol, ', ')
+              FROM (SELECT * FROM answer WHERE which = 'then') AS one
+              FULL JOIN (SELECT * FROM answer WHERE which = 'now') AS other USING (symbol)
+             WHERE CASE WHEN other.anew
+                        THEN (other.rank, other.lacking) >= (one.rank, one.lacking)
+                        ELSE (other.rank, other.lacking, other.origin)
+                             = (one.rank, one.lacking, one.origin) END IS NOT TRUE
+                OR other.times > 1
+                OR (other.shut_rank >= one.shut_rank) IS NOT TRUE
+                OR EXISTS (
+                    SELECT FROM jsonb_array_elements(one.chains) AS earlier
+                     WHERE NOT EXISTS (
+                         SELECT FROM jsonb_array_elements(other.chains) AS chain
+                          WHERE chain ->> 'chain' = earlier ->> 'chain'))
+                OR EXISTS (
+                    SELECT FROM jsonb_array_elements(other.chains) AS chain
+                      LEFT JOIN place AS gate ON gate.word = chain ->> 'state'
+                    HAVING max(gate.rank) <> other.shut_rank
+                        OR count(*) <> count(DISTINCT chain ->> 'chain'))
+                OR EXISTS (
+                    SELECT FROM jsonb_array_elements(other.chains) AS chain
+                      LEFT JOIN jsonb_array_elements(one.chains) AS earlier
+                             ON earlier ->> 'chain' = chain ->> 'chain'
+                      LEFT JOIN place AS gate ON gate.word = chain ->> 'state'
+                      LEFT JOIN place AS earlier_gate ON earlier_gate.word = earlier ->> 'state'
+                     WHERE ((chain ->> 'tokens')::numeric
+                                <= coalesce((earlier ->> 'tokens')::numeric, 0)
+                            AND gate.rank >= coalesce(earlier_gate.rank, 0)) IS NOT TRUE)),
+           (SELECT status FROM answer WHERE which = 'now' ORDER BY rank DESC LIMIT 1)
+      INTO better, worst;
+    IF better IS NOT NULL
+       OR (NEW.status, said ->> 'status') IS DISTINCT FROM (worst, worst)
+       OR NEW.valid_until > greatest(previous.valid_until, NEW.as_of)
+    THEN
+        RAISE EXCEPTION 'stated without people, yet better than before: %',
+            coalesce(better, 'the whole')
+            USING ERRCODE = 'restrict_violation', CONSTRAINT = TG_NAME;
+    END IF;
+    RETURN NEW;
+END $$;
+"""

@@ -29,20 +29,27 @@ WATCHER: Final = system("attestation.attest_events")
 
 @shared_task(ignore_result=True)
 def attest_events() -> None:
-    """State at once what has got worse since the last statement of each program."""
-    for program in Program.objects.order_by("pk"):
-        try:
-            attestation = services.attest_event(program, actor=WATCHER, at=clock.now())
-        except DomainError as refusal:
-            # The next round is the next try; the others get their turn.
-            if services.record_withheld(program, refusal, actor=WATCHER, at=clock.now()):
-                logger.error("event not attested", program=program.code, reason=refusal.detail)
-            continue
-        if attestation is not None:
-            publish_attestation.apply_async(
-                kwargs={"attestation_id": str(attestation.pk)}, expires=EXPIRES_SECONDS
-            )
-            logger.info("event attested", attestation=str(attestation), status=attestation.status)
+    """Look for events; one task for each program, so that none keeps another from being stated."""
+    for program_id in Program.objects.order_by("pk").values_list("pk", flat=True):
+        attest_event.apply_async(kwargs={"program_id": str(program_id)}, expires=EXPIRES_SECONDS)
+
+
+@shared_task(ignore_result=True)
+def attest_event(*, program_id: str, **_future: object) -> None:
+    """State at once what has got worse since the last statement of a program."""
+    program = Program.objects.get(pk=UUID(program_id))
+    try:
+        attestation = services.attest_event(program, actor=WATCHER, at=clock.now())
+    except DomainError as refusal:
+        # The next round is the next try.
+        if services.record_withheld(program, refusal, actor=WATCHER, at=clock.now()):
+            logger.error("event not attested", program=program.code, reason=refusal.detail)
+        return
+    if attestation is not None:
+        publish_attestation.apply_async(
+            kwargs={"attestation_id": str(attestation.pk)}, expires=EXPIRES_SECONDS
+        )
+        logger.info("event attested", attestation=str(attestation), status=attestation.status)
 
 
 @shared_task(ignore_result=True)

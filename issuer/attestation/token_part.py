@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from issuer.attestation.holds import gates
+from issuer.attestation.period_low import Cause
 from issuer.attestation.sources import TokenSources, salted_hash
 from issuer.chain.models import SupplySnapshot
 from issuer.custody.models import CustodyAccount, Position
@@ -71,14 +72,19 @@ class TokenPart:
             "mint": self._mint(),
         }
 
-    def as_carried(self, last: Mapping[str, Any]) -> dict[str, Any]:
+    def as_carried(self, last: Mapping[str, Any], *, since: datetime) -> dict[str, Any]:
         """Return what is repeated of the token where it may not be stated anew.
 
-        `last` is how it was last stated; only what got worse since is put beside it.
+        `last` is how it was last stated; only what got worse since is put beside it. `since` is
+        when the period began, in which its cover was never better than that.
         """
+        low, stated = self._period_low(), last["coverageBp"]
+        if stated is not None and (low is None or low["coverageBp"] > stated):
+            cause = Cause.OPENING.value
+            low = {"coverageBp": stated, "at": second_of(since), "cause": cause, "ref": None}
         return {
             **last,
-            "periodLow": self._period_low(),
+            "periodLow": low,
             "mint": self._mint(),
             "reason": BETTER,
         }
@@ -169,8 +175,8 @@ class TokenPart:
 
         Only `settled` is as the custodian counted them: what splits have added since is in
         `entitlements`. What is on its way is known by our own instructions, and out of the
-        account by what is still to leave of the smaller of books and custodian. Without a
-        position, and not silent, the account is too young to hold anything.
+        account by what the run found still to leave of the smaller of books and custodian, which
+        rests on the instructions as they were then. Without a position, and not silent, the account is too young to hold anything.
         """
         names = ("settled", "buys", "sells", "inTransit", "entitlements", "encumbered")
         if silent:
@@ -183,14 +189,13 @@ class TokenPart:
         )
         if position is not None:
             factor = self.sources.stated_factor(position.statement)
+            leaving = self.result.evidence.get("leaving", {})
             stated = quantities.scaled_rounded_down(position.settled, factor)
-            leaving = quantities.scaled_rounded_up(position.pending_delivery, factor)
-            booked = self.sources.shares_booked(chart.shares_settled(token, reference))
             lent = quantities.scaled_rounded_up(position.lent, factor)
             blocked = quantities.scaled_rounded_up(position.blocked, factor)
             shares |= {
                 "settled": position.settled,
-                "sells": min(stated, booked) - min(stated - leaving, booked - shares["sells"]),
+                "sells": Decimal(leaving.get(str(account.pk), shares["sells"])),
                 "entitlements": stated - position.settled,
                 "encumbered": lent + blocked,
             }
@@ -224,12 +229,14 @@ class TokenPart:
         return {
             "tokens": {
                 "opening": to_text(tokens.opening),
+                "bookedLate": to_text(tokens.late),
                 "minted": to_text(tokens.incoming),
                 "burned": to_text(tokens.outgoing),
                 "closing": to_text(tokens.closing),
             },
             "shares": {
                 "opening": to_text(shares.opening),
+                "bookedLate": to_text(shares.late),
                 "received": to_text(shares.incoming),
                 "delivered": to_text(shares.outgoing),
                 "corporateActions": to_text(shares.split),

@@ -171,9 +171,16 @@ def _aaplx() -> Document:
             {"A6": [minted], "C3": [paid]},
         ),
         "rollForward": {
-            "tokens": {"opening": "0", "minted": "702.5", "burned": "100", "closing": "602.5"},
+            "tokens": {
+                "opening": "0",
+                "bookedLate": "0",
+                "minted": "702.5",
+                "burned": "100",
+                "closing": "602.5",
+            },
             "shares": {
                 "opening": "0",
+                "bookedLate": "0",
                 "received": "712",
                 "delivered": "100",
                 "corporateActions": "0",
@@ -226,9 +233,16 @@ def _nvdax() -> Document:
             {"A5": [burned], "B3": [sold], "C4": [unpaid]},
         ),
         "rollForward": {
-            "tokens": {"opening": "0", "minted": "410", "burned": "8.5", "closing": "401.5"},
+            "tokens": {
+                "opening": "0",
+                "bookedLate": "0",
+                "minted": "410",
+                "burned": "8.5",
+                "closing": "401.5",
+            },
             "shares": {
                 "opening": "0",
+                "bookedLate": "0",
                 "received": "412.5",
                 "delivered": "9.5",
                 "corporateActions": "1",
@@ -285,12 +299,14 @@ def _tslax() -> Document:
         "rollForward": {
             "tokens": {
                 "opening": "0",
+                "bookedLate": "0",
                 "minted": "250.123456789012345678",
                 "burned": "0",
                 "closing": "250.123456789012345678",
             },
             "shares": {
                 "opening": "0",
+                "bookedLate": "0",
                 "received": "350.500000001",
                 "delivered": "0",
                 "corporateActions": "0",
@@ -302,7 +318,7 @@ def _tslax() -> Document:
         "disclosed": [{"class": "UNSETTLED_BUY", "qty": "50", "admitted": True}],
         "coverageBp": 12014,
         "inTransitCoverageBp": 14013,
-        "periodLow": None,
+        "periodLow": low(12014, "2026-11-17T15:10:00Z"),
         "mint": mint("50.376543210987654322"),
     }
 
@@ -441,6 +457,7 @@ def in_transit() -> Document:
     )
     token["rollForward"]["shares"] |= {"received": "290.000000001", "closing": "290.000000001"}
     token |= {"settledShares": "240", "coverageBp": 9595, "inTransitCoverageBp": 11594}
+    token["periodLow"] = low(9595, AS_OF)
     token["mint"] = mint("0", "REDEEM_ONLY", "Covered only together with shares in transit")
     action = "Headroom is 0 until the shares have settled"
     content["breaks"].append(
@@ -512,7 +529,8 @@ def following(earlier: Document, sha256: str) -> Document:
             movements, closing = token["rollForward"][unit], before["rollForward"][unit]["closing"]
             for name in movements:
                 movements[name] = closing if name in ("opening", "closing") else "0"
-        token["periodLow"] = None
+        opened = {"at": content["period"]["from"], "cause": "OPENING", "ref": None}
+        token["periodLow"] = {"coverageBp": token["coverageBp"], **opened}
     return approved(content)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from issuer.attestation import rendering, selectors, services
+from issuer.attestation import document, rendering, selectors, services
 from issuer.attestation.models import Attestation
 from issuer.attestation.package import verify_offline
 from issuer.attestation.token_part import BETTER, LESS_SHUT
@@ -19,6 +19,7 @@ from issuer.gate.models import Cause, GateState, Hold, ScopeKind
 from issuer.instruments import chart
 from issuer.instruments.models import Deployment
 from issuer.ledger import services as ledger
+from issuer.reconciliation.models import Run
 from tests.attestation.test_rendering import text_of
 from tests.make import attestation as make
 from tests.make import chain, custody, instruments, reconciliation
@@ -166,6 +167,10 @@ class TestAttestEvent:
             "asOf": content(stated)["cutoff"]["asOf"],
         }
         assert carried["closing"] == {"tokens": "5", "shares": "7"}
+        # 7 shares for 9 tokens, as the period began.
+        opening = {"at": "2026-11-20T15:00:00Z", "cause": "OPENING", "ref": None}
+        assert carried["coverageBp"] == 7_777
+        assert carried["periodLow"] == {"coverageBp": 7_777, **opening}
         assert carried["reason"] == BETTER
         assert carried["mint"]["headroom"][0]["tokens"] == "0"
         assert verified(event) == []
@@ -217,6 +222,15 @@ class TestAttestEvent:
         assert document["tokens"][1]["rollForward"]["shares"]["opening"] == "7"
         assert document["tokens"][1]["status"] == "COVERED"
         assert verified(anew) == []
+
+    def test_holds_nothing_back_of_which_nothing_was_found(self, pair: Pair, at: datetime) -> None:
+        stated = state(pair, 600, 9, at=at)
+        of_nothing = Run.objects.create(
+            program=pair.world.program, as_of=at + MINUTE, started_by=str(SYSTEM), recorded_at=at
+        )
+
+        assert document._held_back(of_nothing, content(stated)) == frozenset()
+        assert pair.attest(at=at + MINUTE) is None
 
     def test_says_nothing_while_the_only_news_is_good(self, pair: Pair, at: datetime) -> None:
         state(pair, 600, 9, at=at)

@@ -1,15 +1,16 @@
 """The lowest cover of a period, from what the database holds of books, custodians and chains."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
-from issuer.attestation import selectors
+from issuer.attestation import selectors, services
 from issuer.attestation.changes import lows_between
 from issuer.attestation.package import verify_offline
 from issuer.attestation.period_low import Cause, Low
-from issuer.chain.models import ChainEvent, IntentTransition
+from issuer.chain.models import ChainEvent, IntentTransition, SupplySnapshot
 from issuer.chain.states import EventKind, IntentState
 from issuer.custody.models import CustodyAccount
 from issuer.foundation import actors
@@ -27,6 +28,8 @@ pytestmark = pytest.mark.django_db
 SYSTEM = actors.system("tests")
 MINUTE = timedelta(minutes=1)
 ONE = 10**18
+#: When blocks are mined that nothing here is about.
+SOME_DAY = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -44,9 +47,13 @@ def second(world: make.World) -> Deployment:
 
 
 def low(
-    world: make.World, *, start: datetime, until: datetime, known_at: datetime | None = None
+    world: make.World,
+    *,
+    start: datetime,
+    until: datetime,
+    known: dict[UUID, SupplySnapshot] | None = None,
 ) -> Low | None:
-    """Return the lowest cover of the world's token."""
+    """Return the lowest cover of the world's token, with everything read that there is."""
     token = world.deployment.token
     results = list(
         reconciliation.run(world.program, at=until).results.select_related("run", "token")
@@ -57,9 +64,18 @@ def low(
         list(CustodyAccount.objects.filter(token=token).select_related("token")),
         instrument_selectors.splits_of([token]),
         start=start,
-        known_at=known_at,
+        read=read_so_far(world),
+        known=known,
     )
     return found.get(token.pk)
+
+
+def read_so_far(world: make.World) -> dict[UUID, SupplySnapshot]:
+    """Return a snapshot of each deployment, of a block above all of them until now."""
+    return {
+        one.pk: chain.snapshot(one, taken_at=SOME_DAY)
+        for one in Deployment.objects.filter(token=world.deployment.token)
+    }
 
 
 def minted(
@@ -99,6 +115,7 @@ class TestLowsBetween:
         intent = chain.intent(second, state=IntentState.BOOKED, base_units=2 * ONE, signed_at=at)
         IntentTransition.objects.create(
             intent=intent,
+            serial=1,
             step="BOOK",
             origin=IntentState.FINAL,
             destination=IntentState.BOOKED,
@@ -180,16 +197,16 @@ class TestLowsBetween:
 
 
 class TestFoundLate:
-    """The statement before was of `at`, and frozen two minutes later."""
+    """The statement before was of `at`, and rests on the blocks that had been read by then."""
 
-    def test_is_a_dip_that_was_mined_before_the_cut_off_and_final_after_it(
+    def test_is_a_dip_that_was_mined_before_the_cut_off_and_read_after_it(
         self, world: make.World, second: Deployment, at: datetime
     ) -> None:
-        frozen_at = at + 2 * MINUTE
-        theft = minted(second, 5, at=at - 9 * MINUTE, seen_at=frozen_at + MINUTE)
-        minted(second, -5, at=at - 4 * MINUTE, seen_at=frozen_at + MINUTE)
+        known = read_so_far(world)
+        theft = minted(second, 5, at=at - 9 * MINUTE)
+        minted(second, -5, at=at - 4 * MINUTE)
 
-        found = low(world, start=at, until=at + 10 * MINUTE, known_at=frozen_at)
+        found = low(world, start=at, until=at + 10 * MINUTE, known=known)
 
         expected = Low(9_950, at - 9 * MINUTE, Cause.LATE_FOUND, theft.transaction_hash)
         assert found == expected
@@ -197,19 +214,20 @@ class TestFoundLate:
     def test_is_named_for_when_it_began_if_it_lasts(
         self, world: make.World, second: Deployment, at: datetime
     ) -> None:
-        theft = minted(second, 5, at=at - MINUTE, seen_at=at + 5 * MINUTE)
+        known = read_so_far(world)
+        theft = minted(second, 5, at=at - MINUTE)
 
-        found = low(world, start=at, until=at + 10 * MINUTE, known_at=at + 2 * MINUTE)
+        found = low(world, start=at, until=at + 10 * MINUTE, known=known)
 
         assert found == Low(9_950, at - MINUTE, Cause.LATE_FOUND, theft.transaction_hash)
 
     def test_is_nothing_that_the_statement_before_could_say(
         self, world: make.World, second: Deployment, at: datetime
     ) -> None:
-        minted(second, 5, at=at - 9 * MINUTE, seen_at=at + MINUTE)
-        minted(second, -5, at=at - 4 * MINUTE, seen_at=at + MINUTE)
+        minted(second, 5, at=at - 9 * MINUTE)
+        minted(second, -5, at=at - 4 * MINUTE)
 
-        found = low(world, start=at, until=at + 10 * MINUTE, known_at=at + 2 * MINUTE)
+        found = low(world, start=at, until=at + 10 * MINUTE, known=read_so_far(world))
 
         assert found == Low(10_033, at, Cause.OPENING, "")
 
@@ -219,9 +237,10 @@ class TestFoundLate:
         # What was known: 10 tokens too many for five minutes.
         minted(second, 10, at=at - 30 * MINUTE)
         minted(second, -10, at=at - 25 * MINUTE)
-        late = minted(second, 1, at=at - 28 * MINUTE, seen_at=at + 5 * MINUTE)
+        known = read_so_far(world)
+        late = minted(second, 1, at=at - 28 * MINUTE)
 
-        found = low(world, start=at, until=at + 10 * MINUTE, known_at=at + 2 * MINUTE)
+        found = low(world, start=at, until=at + 10 * MINUTE, known=known)
 
         # 602 shares for 611 tokens, where it was known to be for 610.
         assert found == Low(9_852, at - 28 * MINUTE, Cause.LATE_FOUND, late.transaction_hash)
@@ -229,11 +248,12 @@ class TestFoundLate:
     def test_is_not_named_where_the_period_has_a_lower_one(
         self, world: make.World, second: Deployment, at: datetime
     ) -> None:
-        minted(second, 5, at=at - 9 * MINUTE, seen_at=at + 5 * MINUTE)
-        minted(second, -5, at=at - 4 * MINUTE, seen_at=at + 5 * MINUTE)
+        known = read_so_far(world)
+        minted(second, 5, at=at - 9 * MINUTE)
+        minted(second, -5, at=at - 4 * MINUTE)
         worse = minted(second, 20, at=at + MINUTE)
 
-        found = low(world, start=at, until=at + 10 * MINUTE, known_at=at + 2 * MINUTE)
+        found = low(world, start=at, until=at + 10 * MINUTE, known=known)
 
         # 602 shares for 620 tokens.
         assert found == Low(9_709, at + MINUTE, Cause.CHAIN, worse.transaction_hash)
@@ -244,18 +264,14 @@ class TestFoundLate:
         network = world.deployment.network
         treasury = instruments.controlled_address(network_=network).address
         minted(world.deployment, 100, at=at - 30 * MINUTE)
-        for held, mined_at, taken_at in (
-            (100, at - 20 * MINUTE, at - 10 * MINUTE),
-            (40, at - 3 * MINUTE, at + 8 * MINUTE),
-        ):
-            chain.snapshot(
-                world.deployment,
-                controlled={treasury: held * ONE},
-                block_mined_at=mined_at,
-                taken_at=taken_at,
+        known = {
+            world.deployment.pk: chain.snapshot(
+                world.deployment, controlled={treasury: 100 * ONE}, taken_at=at - 20 * MINUTE
             )
+        }
+        chain.snapshot(world.deployment, controlled={treasury: 40 * ONE}, taken_at=at - 3 * MINUTE)
 
-        found = low(world, start=at, until=at + 10 * MINUTE, known_at=at + 2 * MINUTE)
+        found = low(world, start=at, until=at + 10 * MINUTE, known=known)
 
         assert found == Low(9_121, at - 3 * MINUTE, Cause.LATE_FOUND, network.caip2)
 
@@ -265,23 +281,28 @@ class TestFoundLate:
         intent = chain.intent(second, state=IntentState.FINAL, base_units=5 * ONE, signed_at=at)
         assert intent.event is not None
 
-        found = low(world, start=at, until=at + 10 * MINUTE, known_at=intent.event.seen_at - MINUTE)
+        found = low(world, start=at, until=at + 10 * MINUTE, known={})
 
         assert found == Low(10_033, at, Cause.OPENING, "")
 
 
 class TestStatement:
+    def read(self, world: make.World, second: Deployment, *, at: datetime) -> None:
+        """Read 600 tokens on the first chain, and none on the second."""
+        for deployment, tokens in ((world.deployment, 600), (second, 0)):
+            chain.snapshot(deployment, total_supply_base_units=tokens * ONE, taken_at=at)
+
     def test_says_what_was_found_late_and_verifies(
         self, world: make.World, second: Deployment, at: datetime
     ) -> None:
+        self.read(world, second, at=at - MINUTE)
+        # The scan looks at the clock, then the statement is frozen, and then the scan commits.
+        scan_began = at
         first = make.published(world, at=at)
-        theft = minted(second, 5, at=at - 9 * MINUTE, seen_at=at + 5 * MINUTE)
-        minted(second, -5, at=at - 4 * MINUTE, seen_at=at + 5 * MINUTE)
+        theft = minted(second, 5, at=at - 9 * MINUTE, seen_at=scan_began)
+        minted(second, -5, at=at - 4 * MINUTE, seen_at=scan_began)
         later = at + 10 * MINUTE
-        for deployment, tokens in ((world.deployment, 600), (second, 0)):
-            chain.snapshot(
-                deployment, total_supply_base_units=tokens * ONE, taken_at=later - MINUTE
-            )
+        self.read(world, second, at=later - MINUTE)
 
         second_one = make.published(world, at=later)
 
@@ -296,5 +317,54 @@ class TestStatement:
             selectors.package_files(second_one),
             keys=selectors.published_keys(),
             previous=selectors.package_files(first),
+        )
+        assert not report.failed, list(report.lines())
+
+    def test_leaves_what_it_did_not_read_to_the_next_one(
+        self, world: make.World, second: Deployment, at: datetime
+    ) -> None:
+        self.read(world, second, at=at - MINUTE)
+        # Recorded before the statement is made, in blocks above those that it rests on.
+        frozen_from = reconciliation.run(world.program, at=at)
+        theft = minted(second, 5, at=at - 30 * MINUTE)
+        minted(second, -5, at=at - 20 * MINUTE)
+        frozen = services.propose(
+            world.program, run=frozen_from, actor=world.officer, at=at + MINUTE
+        )
+        services.confirm(frozen.pk, actor=world.approver, at=at + MINUTE)
+        first = make.signed_and_published(frozen, at=at + MINUTE)
+        self.read(world, second, at=at + 9 * MINUTE)
+
+        next_one = make.published(world, at=at + 10 * MINUTE)
+
+        (before,), (token,) = (selectors.content_of(one)["tokens"] for one in (first, next_one))
+        assert before["periodLow"]["coverageBp"] == 10_033
+        assert token["periodLow"] == {
+            "coverageBp": 9_950,
+            "at": "2026-11-20T14:30:00Z",
+            "cause": "LATE_FOUND",
+            "ref": theft.transaction_hash,
+        }
+
+    def test_tells_what_began_before_the_period_before_as_of_its_beginning(
+        self, world: make.World, second: Deployment, at: datetime
+    ) -> None:
+        make.published(world, at=at)
+        self.read(world, second, at=at + 9 * MINUTE)
+        before = make.published(world, at=at + 10 * MINUTE)
+        minted(second, 5, at=at - 9 * MINUTE)
+        minted(second, -5, at=at - 4 * MINUTE)
+        self.read(world, second, at=at + 19 * MINUTE)
+
+        last = make.published(world, at=at + 20 * MINUTE)
+
+        (token,) = selectors.content_of(last)["tokens"]
+        low = token["periodLow"]
+        assert (low["coverageBp"], low["cause"]) == (9_950, "LATE_FOUND")
+        assert low["at"] == selectors.content_of(before)["period"]["from"]
+        report, _ = verify_offline.verify(
+            selectors.package_files(last),
+            keys=selectors.published_keys(),
+            previous=selectors.package_files(before),
         )
         assert not report.failed, list(report.lines())

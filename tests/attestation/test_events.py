@@ -242,6 +242,37 @@ class TestAttestEvent:
         assert event is not None
         assert (event.sequence, event.previous) == (3, published)
 
+    def test_waits_for_another_second_than_that_of_the_last_statement(
+        self, world: make.World, stated: Attestation, at: datetime
+    ) -> None:
+        supply(world, 605, at=at + timedelta(milliseconds=600))
+        assert attest(world, at=at + MINUTE) is None
+        supply(world, 605, at=at + timedelta(seconds=1))
+
+        event = attest(world, at=at + MINUTE)
+
+        assert event is not None
+        published = make.signed_and_published(event, at=at + MINUTE)
+        assert selectors.content_of(published)["cutoff"]["asOf"] == "2026-11-20T15:00:01Z"
+
+    def test_states_what_is_worse_than_an_event_that_could_not_be_published(
+        self, world: make.World, stated: Attestation, at: datetime
+    ) -> None:
+        supply(world, 605, at=at + MINUTE)
+        stuck = attest(world, at=at + MINUTE)
+        assert stuck is not None
+        services.record_failure(stuck.pk, reason="No key.", actor=SYSTEM, at=at + MINUTE)
+        supply(world, 605, at=at + 2 * MINUTE)
+        assert attest(world, at=at + 2 * MINUTE) is None
+        supply(world, 606, at=at + 3 * MINUTE)
+
+        event = attest(world, at=at + 3 * MINUTE)
+
+        stuck.refresh_from_db()
+        assert event is not None
+        assert stuck.state == AttestationState.DECLINED
+        assert (stuck.sequence, event.sequence, event.previous) == (2, 2, stated)
+
     def test_declines_what_waits_for_its_signature_and_is_too_good_by_now(
         self, world: make.World, stated: Attestation, at: datetime
     ) -> None:
@@ -320,7 +351,7 @@ def after(
     reviewed = make.reviewed(world, at=at)
     earlier = selectors.content_of(reviewed)
     for path, value in changes.items():
-        _set(earlier["tokens"][0], path, value)
+        _change(earlier["tokens"][0], path, value)
     earlier["status"] = earlier["tokens"][0]["status"]
     columns, _ = by_hand(reviewed)
     first = columns | {
@@ -380,14 +411,49 @@ class TestWithoutPeople:
         self, path: str, before: str, now: str, world: make.World, at: datetime
     ) -> None:
         columns, document = after(world, {path: before}, at=at)
-        _set(document["tokens"][0], path, now)
+        _change(document["tokens"][0], path, now)
         status = document["tokens"][0]["status"]
 
         with refused_by("attestation_without_people_is_no_better"):
             create(columns, document | {"status": status}, status=status)
 
-        _set(document["tokens"][0], path, before)
+        _change(document["tokens"][0], path, before)
         assert create(columns, document).pk
+
+    @pytest.mark.parametrize("carried", [False, True], ids=["anew", "carried"])
+    @pytest.mark.parametrize(
+        "rooms",
+        [
+            pytest.param([], id="no chain"),
+            pytest.param(["eip155:1"], id="another chain"),
+            pytest.param(["", ""], id="a chain twice"),
+        ],
+    )
+    def test_a_chain_is_not_dropped(
+        self, rooms: list[str], carried: bool, world: make.World, at: datetime
+    ) -> None:
+        columns, document = after(world, {"mint/headroom/0/state": "HALTED"}, at=at)
+        if carried:
+            columns, document = carrying(columns, document)
+        (token,) = document["notRestated"] if carried else document["tokens"]
+        (room,) = token["mint"]["headroom"]
+        token["mint"]["headroom"] = [room | {"chain": one or room["chain"]} for one in rooms]
+
+        with refused_by("attestation_without_people_is_no_better"):
+            create(columns, document)
+
+        token["mint"]["headroom"] = [room]
+        assert create(columns, document).pk
+
+    @pytest.mark.parametrize("state", ["OPEN", "HALTED", "AJAR"])
+    def test_its_state_is_the_tightest_of_its_chains(
+        self, state: str, world: make.World, at: datetime
+    ) -> None:
+        columns, document = after(world, {"mint/headroom/0/state": "REDEEM_ONLY"}, at=at)
+        _set(document["tokens"][0], "mint/state", state)
+
+        with refused_by("attestation_without_people_is_no_better"):
+            create(columns, document)
 
     def test_no_less_is_lacking(self, world: make.World, at: datetime) -> None:
         columns, document = after(world, short(by="5"), at=at)
@@ -501,6 +567,13 @@ class TestWithoutPeople:
 
         with refused_by("attestation_event_follows_another"):
             Attestation.objects.create(content=content, content_sha256=digest, **columns)
+
+
+def _change(token: Any, path: str, value: Any) -> None:
+    """Set something of a token, whose state is the tightest of its chains."""
+    _set(token, path, value)
+    states = [room["state"] for room in token["mint"]["headroom"]]
+    token["mint"]["state"] = max(states, key=verify_offline.GATES.index)
 
 
 def _set(place: Any, path: str, value: Any) -> None:

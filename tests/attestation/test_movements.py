@@ -93,9 +93,16 @@ class TestRollForward:
         self, world: make.World, at: datetime
     ) -> None:
         assert roll_forward(make.frozen(world, at=at)) == {
-            "tokens": {"opening": "0", "minted": "600", "burned": "0", "closing": "600"},
+            "tokens": {
+                "opening": "0",
+                "bookedLate": "0",
+                "minted": "600",
+                "burned": "0",
+                "closing": "600",
+            },
             "shares": {
                 "opening": "0",
+                "bookedLate": "0",
                 "received": "602",
                 "delivered": "0",
                 "corporateActions": "0",
@@ -118,9 +125,16 @@ class TestRollForward:
 
         assert second.status == "COVERED"
         assert roll_forward(second) == {
-            "tokens": {"opening": "600", "minted": "30", "burned": "0", "closing": "630"},
+            "tokens": {
+                "opening": "600",
+                "bookedLate": "0",
+                "minted": "30",
+                "burned": "0",
+                "closing": "630",
+            },
             "shares": {
                 "opening": "602",
+                "bookedLate": "0",
                 "received": "28",
                 "delivered": "0",
                 "corporateActions": "0",
@@ -153,9 +167,16 @@ class TestRollForward:
         last = make.published(world, at=later)
 
         assert roll_forward(between) == {
-            "tokens": {"opening": "600", "minted": "0", "burned": "0", "closing": "600"},
+            "tokens": {
+                "opening": "600",
+                "bookedLate": "0",
+                "minted": "0",
+                "burned": "0",
+                "closing": "600",
+            },
             "shares": {
                 "opening": "602",
+                "bookedLate": "0",
                 "received": "0",
                 "delivered": "0",
                 "corporateActions": "1806",
@@ -164,6 +185,7 @@ class TestRollForward:
         }
         assert roll_forward(last)["shares"] == {
             "opening": "2408",
+            "bookedLate": "0",
             "received": "0",
             "delivered": "0",
             "corporateActions": "0",
@@ -191,9 +213,16 @@ class TestRollForward:
         delivered = make.published(world, at=gone_at + MINUTE)
 
         assert roll_forward(burned) == {
-            "tokens": {"opening": "600", "minted": "0", "burned": "100", "closing": "500"},
+            "tokens": {
+                "opening": "600",
+                "bookedLate": "0",
+                "minted": "0",
+                "burned": "100",
+                "closing": "500",
+            },
             "shares": {
                 "opening": "602",
+                "bookedLate": "0",
                 "received": "0",
                 "delivered": "0",
                 "corporateActions": "0",
@@ -201,9 +230,16 @@ class TestRollForward:
             },
         }
         assert roll_forward(delivered) == {
-            "tokens": {"opening": "500", "minted": "0", "burned": "0", "closing": "500"},
+            "tokens": {
+                "opening": "500",
+                "bookedLate": "0",
+                "minted": "0",
+                "burned": "0",
+                "closing": "500",
+            },
             "shares": {
                 "opening": "602",
+                "bookedLate": "0",
                 "received": "0",
                 "delivered": "100",
                 "corporateActions": "0",
@@ -212,6 +248,99 @@ class TestRollForward:
         }
         tied(burned, first)
         tied(delivered, burned)
+
+
+class TestBookedLate:
+    """A worker read the clock before the cut-off, and committed after the statement was frozen."""
+
+    def test_is_told_by_the_next_statement(self, world: make.World, at: datetime) -> None:
+        first = make.published(world, at=at)
+        token, later = world.deployment.token, at + 10 * MINUTE
+        received = chart.shares_settled(token, world.account.reference)
+        issue(world, 1, "late mint", at=at - MINUTE)
+        post("late receipt", (received, chart.shares_own(token), 3), at=at - MINUTE)
+        issue(world, 1, "mint", at=at + MINUTE)
+        supply(world.deployment, 602, at=later)
+
+        second = make.published(world, at=later)
+
+        assert roll_forward(second) == {
+            "tokens": {
+                "opening": "600",
+                "bookedLate": "1",
+                "minted": "1",
+                "burned": "0",
+                "closing": "602",
+            },
+            "shares": {
+                "opening": "602",
+                "bookedLate": "3",
+                "received": "0",
+                "delivered": "0",
+                "corporateActions": "0",
+                "closing": "605",
+            },
+        }
+        tied(second, first)
+
+    def test_may_take_away(self, world: make.World, at: datetime) -> None:
+        first = make.published(world, at=at)
+        later = at + 10 * MINUTE
+        burn(world, 4, at=at - MINUTE)
+        supply(world.deployment, 596, at=later)
+
+        second = make.published(world, at=later)
+
+        assert roll_forward(second)["tokens"] == {
+            "opening": "600",
+            "bookedLate": "-4",
+            "minted": "0",
+            "burned": "0",
+            "closing": "596",
+        }
+        tied(second, first)
+
+    def test_is_told_once(self, world: make.World, at: datetime) -> None:
+        make.published(world, at=at)
+        issue(world, 2, "late mint", at=at - MINUTE)
+        supply(world.deployment, 602, at=at + 10 * MINUTE)
+        second = make.published(world, at=at + 10 * MINUTE)
+        supply(world.deployment, 602, at=at + 20 * MINUTE)
+
+        third = make.published(world, at=at + 20 * MINUTE)
+
+        assert roll_forward(third)["tokens"] == {
+            "opening": "602",
+            "bookedLate": "0",
+            "minted": "0",
+            "burned": "0",
+            "closing": "602",
+        }
+        tied(third, second)
+
+    def test_is_told_by_an_event(self, world: make.World, at: datetime) -> None:
+        first = make.published(world, at=at)
+        later = at + 10 * MINUTE
+        issue(world, 1, "late mint", at=at - MINUTE)
+        supply(world.deployment, 605, at=later)
+
+        event = make.signed_and_published(make.event(world, at=later), at=later)
+
+        tokens = roll_forward(event)["tokens"]
+        assert (tokens["opening"], tokens["bookedLate"], tokens["closing"]) == ("600", "1", "601")
+        assert event.status == "SHORT"
+        tied(event, first)
+
+    def test_is_told_by_a_correction(self, world: make.World, at: datetime) -> None:
+        first = make.published(world, at=at)
+        later = at + 10 * MINUTE
+        issue(world, 1, "late mint", at=at - MINUTE)
+        supply(world.deployment, 601, at=later)
+
+        correction = make.corrected(first, world, at=later)
+
+        assert roll_forward(correction)["tokens"]["bookedLate"] == "1"
+        tied(correction, first)
 
 
 class TestDebited:
@@ -227,6 +356,7 @@ class TestDebited:
 
         assert both == Movements(
             opening=Decimal(602),
+            late=Decimal(0),
             incoming=Decimal(40),
             outgoing=Decimal(0),
             split=Decimal(0),
@@ -244,6 +374,20 @@ class TestDebited:
         expected = (Decimal(602), Decimal(301), Decimal(903))
         assert (found.opening, found.split, found.closing) == expected
 
+    def test_opens_with_what_was_stated(self, world: make.World, at: datetime) -> None:
+        settled = chart.shares_settled(world.deployment.token, world.account.reference)
+
+        found = debited([settled], at, at + MINUTE, stated=Decimal(610))
+
+        assert found == Movements(
+            opening=Decimal(610),
+            late=Decimal(-8),
+            incoming=Decimal(0),
+            outgoing=Decimal(0),
+            split=Decimal(0),
+            closing=Decimal(602),
+        )
+
 
 class TestCredited:
     def test_turns_the_signs(self, world: make.World, at: datetime) -> None:
@@ -253,6 +397,7 @@ class TestCredited:
 
         assert found == Movements(
             opening=Decimal(600),
+            late=Decimal(0),
             incoming=Decimal(2),
             outgoing=Decimal(0),
             split=Decimal(0),

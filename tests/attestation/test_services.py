@@ -163,6 +163,28 @@ class TestPropose:
 
         assert Attestation.objects.count() == 1
 
+    def test_refuses_a_reconciliation_of_the_second_that_was_stated(
+        self, world: make.World, at: datetime
+    ) -> None:
+        make.published(world, at=at)
+
+        with pytest.raises(errors.RunNotNewest):
+            make.frozen(world, at=at + timedelta(milliseconds=999))
+
+        assert Attestation.objects.count() == 1
+
+    def test_refuses_what_does_not_follow_from_the_last_statement(
+        self, world: make.World, at: datetime
+    ) -> None:
+        make.published(world, at=at)
+        world.program.name = "Another name"
+        world.program.save()
+
+        with pytest.raises(errors.StatementInconsistent, match="sequence: program: expected"):
+            make.frozen(world, at=at + timedelta(minutes=1))
+
+        assert Attestation.objects.count() == 1
+
     def test_refuses_figures_that_do_not_add_up(self, world: make.World, at: datetime) -> None:
         run = reconciliation.run(world.program, at=at)
         # The books moved on without a time of their own: what the run found is not there any more.
@@ -503,6 +525,16 @@ class TestOvertaken:
         published = make.signed_and_published(event, at=at + timedelta(minutes=3))
         assert published.state == AttestationState.PUBLISHED
 
+    def test_is_an_event_that_could_not_be_published(self, world: make.World, at: datetime) -> None:
+        event, later = short_event(world, at=at), at + timedelta(minutes=3)
+        services.record_failure(event.pk, reason="No key.", actor=SYSTEM, at=later)
+        found_short(world, tokens=700, at=later)
+
+        assert services.decline_overtaken(event.pk, actor=SYSTEM, at=later)
+
+        event.refresh_from_db()
+        assert event.state == AttestationState.DECLINED
+
     def test_is_never_what_is_frozen_or_out(self, world: make.World, at: datetime) -> None:
         frozen = make.frozen(world, at=at)
         found_short(world, at=at + timedelta(minutes=1))
@@ -596,6 +628,7 @@ class TestPublish:
         assert document["prevSha256"] == first.sha256
         assert document["tokens"][0]["rollForward"]["tokens"] == {
             "opening": "600",
+            "bookedLate": "0",
             "minted": "1",
             "burned": "0",
             "closing": "601",

@@ -206,6 +206,19 @@ class TestPublishReviewed:
 
 
 class TestAttestEvents:
+    def test_begins_a_task_for_each_program(
+        self, at: datetime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told = Told()
+        monkeypatch.setattr(tasks, "attest_event", told)
+        programs = {make.world(at=at).program, make.world(at=at + timedelta(days=1)).program}
+
+        tasks.attest_events()
+
+        assert told.ids == sorted(str(program.pk) for program in programs)
+
+
+class TestAttestEvent:
     def test_begins_to_publish_what_got_worse(
         self, at: datetime, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -216,8 +229,8 @@ class TestAttestEvents:
         chain.snapshot(world.deployment, total_supply_base_units=605 * 10**18, taken_at=at)
         reconciliation.run(world.program, at=at + timedelta(minutes=1))
 
-        tasks.attest_events()
-        tasks.attest_events()
+        tasks.attest_event(program_id=str(world.program.pk))
+        tasks.attest_event(program_id=str(world.program.pk))
 
         event = Attestation.objects.get(kind="EVENT")
         assert told.ids == [str(event.pk)]
@@ -232,8 +245,8 @@ class TestAttestEvents:
         world = make.world(at=at)
         stated = make.published(world, at=at)
 
-        tasks.attest_events()
-        tasks.attest_events()
+        tasks.attest_event(program_id=str(world.program.pk))
+        tasks.attest_event(program_id=str(world.program.pk))
 
         event = Event.objects.get(type="attestation.withheld")
         assert event.subject_id == world.program.pk

@@ -414,6 +414,7 @@ MISSTATED: list[Any] = [
     pytest.param(
         "tokens/0/periodLow/at", "2026-11-01T00:00:00Z", "AAPLx periodLow", id="low before"
     ),
+    pytest.param("tokens/0/periodLow", None, "AAPLx periodLow: expected at most", id="no low"),
     pytest.param("tokens/2/disclosed/0/qty", "51", "disclosed UNSETTLED_BUY", id="disclosed"),
     pytest.param(
         f"{_line(2, 'B2')}/items/0/dueBy", "2026-11-19", "disclosed", id="overdue receipt"
@@ -505,7 +506,15 @@ def _is_figure(path: str) -> bool:
     last = path.rpartition("/")[2]
     figures = {"qty", "settled", "sells", "buys", "inTransit", "entitlements", "encumbered"}
     figures |= {"totalSupply", "multiplier", "outstanding", "burnedNotPaid", "paidNotMinted"}
-    figures |= {"opening", "minted", "burned", "received", "delivered", "corporateActions"}
+    figures |= {
+        "opening",
+        "bookedLate",
+        "minted",
+        "burned",
+        "received",
+        "delivered",
+        "corporateActions",
+    }
     figures |= {"closing", "owedShares", "settledShares", "tokens"}
     figures |= {"coverageBp", "inTransitCoverageBp"}
     # What the books owe on tokens counts only where it is more than what the chains say.
@@ -533,7 +542,13 @@ class TestEveryFigure:
         assert packages.failures(packages.signed(document)) != []
 
     def test_is_meant(self) -> None:
-        assert len(ALL_FIGURES) == 168
+        assert len(ALL_FIGURES) == 174
+
+
+#: What an event must not make of a chain that was shut, and a low of long ago.
+NO_CHAINS = {"state": "OPEN", "headroom": [], "reasons": []}
+SHUT = {"chain": documents.CHAIN, "state": "REDEEM_ONLY", "tokens": "0"}
+EARLY = documents.low(10012, "2020-01-01T00:00:00Z") | {"cause": "LATE_FOUND"}
 
 
 class TestSequence:
@@ -564,6 +579,23 @@ class TestSequence:
         found = self._following(**{path: value})
 
         assert [line for line in found if named in line], found
+
+    def test_nothing_was_booked_late_before_the_first_statement(self) -> None:
+        def late(document: Any) -> None:
+            document["tokens"][0]["rollForward"]["tokens"] |= {"bookedLate": "2.5", "minted": "700"}
+
+        assert packages.failures(packages.signed(packages.changed(late))) == [
+            "sequence: AAPLx booked late tokens: expected 0, found 2.5"
+        ]
+
+    @pytest.mark.parametrize(
+        ("at", "fits"), [("2026-11-13T21:30:00Z", True), ("2026-11-13T21:29:59Z", False)]
+    )
+    def test_what_was_found_late_is_of_the_period_before(self, at: str, fits: bool) -> None:
+        late = {"coverageBp": 10001, "at": at, "cause": "LATE_FOUND", "ref": None}
+        refused = f"sequence: AAPLx periodLow: expected 2026-11-13T21:30:00Z or later, found {at}"
+
+        assert self._following(**{"tokens/0/periodLow": late}) == ([] if fits else [refused])
 
     def test_a_token_does_not_vanish(self) -> None:
         later = documents.following(documents.covered(), "0" * 64)
@@ -656,7 +688,12 @@ class TestSequence:
             ("mint/reasons", [], "NVDAx mint reasons"),
             ("mint/headroom/0/state", "OPEN", "NVDAx mint on"),
             ("mint/headroom/0/tokens", "1", "NVDAx headroom on"),
+            ("mint", NO_CHAINS, f"NVDAx mint on {documents.CHAIN}: expected REDEEM_ONLY"),
+            ("mint", NO_CHAINS, "NVDAx mint state: expected no wider than REDEEM_ONLY"),
+            ("mint/headroom", [SHUT, SHUT], "NVDAx headroom"),
+            ("coverageBp", 10018, "NVDAx coverageBp, carried"),
             ("periodLow/at", "2026-11-20T21:45:01Z", "NVDAx periodLow"),
+            ("periodLow", EARLY, "NVDAx periodLow: expected 2026-11-13T21:30:00Z or later"),
             ("symbol", "AAPLx", "notRestated"),
             ("symbol", "NVDx", "tokens of an event"),
         ],
@@ -665,6 +702,26 @@ class TestSequence:
         found = self._carrying(_set(f"notRestated/0/{path}", value))
 
         assert [line for line in found if line.split(": ", 1)[1].startswith(what)]
+
+    @pytest.mark.parametrize(
+        ("low", "found"),
+        [
+            (documents.low(10018, "2026-11-20T21:30:00Z"), []),
+            (
+                documents.low(10019, "2026-11-20T21:30:00Z"),
+                ["arithmetic: NVDAx periodLow: expected at most 10018, found 10019"],
+            ),
+            (None, ["arithmetic: NVDAx periodLow: expected at most 10018, found nothing"]),
+        ],
+    )
+    def test_what_it_carries_was_never_better_than_last_stated(
+        self, low: dict[str, Any] | None, found: list[str]
+    ) -> None:
+        def covered(document: Any) -> None:
+            document["status"] = "COVERED"
+            document["notRestated"][0]["periodLow"] = low
+
+        assert self._after(documents.carrying, covered) == found
 
     def test_an_event_is_as_bad_as_what_it_carries(self) -> None:
         def only_gates(document: Any) -> None:

@@ -39,7 +39,7 @@ FILES: Final = frozenset(
     | {"VERIFY.md", "verify_offline.py"}
 )
 #: The schema belongs to this program, so that a package cannot bring a laxer one.
-SCHEMA_SHA256: Final = "d1be598674705037bb1ab4cd3a1481ffe83fb4076384cb3fd7dc3696720bf7af"
+SCHEMA_SHA256: Final = "94d2efb48773272838d409a419d2131c3040a13f475bf6598cb8fa05e111d4ad"
 
 #: From best to worst; a program is as good as the worst of its tokens. SHORT by more is worse, and
 #: nothing is worse than SHORT: not even UNKNOWN, which would hide it.
@@ -74,8 +74,8 @@ CLASS_LINES: Final = {
 }
 #: For tokens and shares: the line that the closing figure is, what adds to it, what takes from it.
 ROLL_FORWARD: Final = (
-    ("tokens", "A9", ("opening", "minted"), "burned"),
-    ("shares", "B10", ("opening", "received", "corporateActions"), "delivered"),
+    ("tokens", "A9", ("opening", "bookedLate", "minted"), "burned"),
+    ("shares", "B10", ("opening", "bookedLate", "received", "corporateActions"), "delivered"),
 )
 ESCROW: Final = "BRIDGE_ESCROW"
 QUANTUM: Final = 10**18
@@ -736,12 +736,7 @@ class TokenCheck:
         admitted = total([settled, expect["C6"]])
         self._same("inTransitCoverageBp", coverage(admitted, owed), token["inTransitCoverageBp"])
         self._same("status", self.status, token["status"])
-        low, now = token["periodLow"], token["coverageBp"]
-        if low is not None:
-            within, expected = when_low(low, self.document)
-            self._require("periodLow", within, expected, low["at"])
-            lowest = now is None or low["coverageBp"] <= now
-            self._require("periodLow", lowest, f"at most {now}", low["coverageBp"])
+        check_low(token, self.document, self.report)
 
     @property
     def status(self) -> str:
@@ -808,8 +803,13 @@ class TokenCheck:
 
 
 def check_gates(token: Any, report: Report) -> None:
-    """Check that the state is the tightest, that it has its reasons, and that shut is shut."""
+    """Check that each chain is named once, that the state is the tightest and has its reasons.
+
+    Shut is shut: there is no headroom where nothing may be minted.
+    """
     mint, where = token["mint"], token["symbol"]
+    chains = [entry["chain"] for entry in mint["headroom"]]
+    report.equal(f"{where} headroom", " ".join(sorted(set(chains))), " ".join(sorted(chains)))
     states = [entry["state"] for entry in mint["headroom"]] or [mint["state"]]
     report.equal(f"{where} mint state", max(states, key=GATES.index), mint["state"])
     report.equal(f"{where} mint reasons", mint["state"] != "OPEN", bool(mint["reasons"]))
@@ -818,15 +818,23 @@ def check_gates(token: Any, report: Report) -> None:
         report.require(f"{where} headroom on {entry['chain']}", not (shut and tokens), 0, tokens)
 
 
-def when_low(low: Any, document: Any) -> tuple[bool, str]:
-    """Say whether the lowest cover is of the period, and of when it has to be.
+def check_low(entry: Any, document: Any, report: Report) -> None:
+    """Check that the lowest cover of a token is there if it has any, is of the period, and lowest.
 
-    What was found late is of before the period: no block of then was final when it was stated.
+    What was found late is of before the period: no block of then had been read when it was stated.
+    Of a carried token, the cover is the one last stated.
     """
+    low, now, where = entry["periodLow"], entry["coverageBp"], f"{entry['symbol']} periodLow"
+    if low is None:
+        report.require(where, now is None, f"at most {now}", None)
+        return
     start, as_of = document["period"]["from"], document["cutoff"]["asOf"]
+    within, expected = start <= low["at"] <= as_of, f"{start} to {as_of}"
     if low["cause"] == "LATE_FOUND":
-        return low["at"] <= start, f"{start} or before"
-    return start <= low["at"] <= as_of, f"{start} to {as_of}"
+        within, expected = low["at"] <= start, f"{start} or before"
+    report.require(where, within, expected, low["at"])
+    lowest = now is None or low["coverageBp"] <= now
+    report.require(where, lowest, f"at most {now}", low["coverageBp"])
 
 
 def check_document(document: Any, report: Report) -> None:
@@ -866,7 +874,7 @@ def _check_carried(document: Any, report: Report) -> None:
     report.equal("notRestated", " ".join(sorted(set(symbols) - anew)), " ".join(symbols))
     as_of = document["cutoff"]["asOf"]
     for entry in carried:
-        where, stated, low = entry["symbol"], entry["stated"], entry["periodLow"]
+        where, stated = entry["symbol"], entry["stated"]
         short, lacking = entry["status"] == "SHORT", figure(entry["lackingShares"])
         some = "shares exactly if it is SHORT"
         report.require(f"{where} lackingShares", short is bool(lacking), some, lacking)
@@ -874,9 +882,7 @@ def _check_carried(document: Any, report: Report) -> None:
         report.require(f"{where} stated", earlier, "an earlier statement", stated["sequence"])
         if stated["sequence"] == document["sequence"] - 1:
             report.equal(f"{where} stated", document["prevSha256"], stated["sha256"])
-        if low is not None:
-            within, expected = when_low(low, document)
-            report.require(f"{where} periodLow", within, expected, low["at"])
+        check_low(entry, document, report)
         check_gates(entry, report)
 
 
@@ -962,8 +968,11 @@ def tables(document: Any) -> dict[str, list[list[str]]]:
                 for item in line["items"]
             ]
         for unit, order in (
-            ("tokens", ("opening", "minted", "burned", "closing")),
-            ("shares", ("opening", "received", "delivered", "corporateActions", "closing")),
+            ("tokens", ("opening", "bookedLate", "minted", "burned", "closing")),
+            (
+                "shares",
+                ("opening", "bookedLate", "received", "delivered", "corporateActions", "closing"),
+            ),
         ):
             figures = token["rollForward"][unit]
             movements += [[token["symbol"], unit, name, figures[name]] for name in order]
@@ -1012,8 +1021,10 @@ def check_sequence(
         report.require("kind", not event, "a statement that people made", document["kind"])
         for token in document["tokens"]:
             for unit in ("tokens", "shares"):
-                opening = token["rollForward"][unit]["opening"]
-                report.equal(f"{token['symbol']} opening {unit}", "0", opening)
+                movements = token["rollForward"][unit]
+                report.equal(f"{token['symbol']} opening {unit}", "0", movements["opening"])
+                late = f"{token['symbol']} booked late {unit}"
+                report.equal(late, "0", movements["bookedLate"])
     if previous is None:
         return
     content = previous.get(DOCUMENT, b"")
@@ -1052,8 +1063,11 @@ def last_stated(document: Any, sha256: str = "") -> dict[str, dict[str, Any]]:
     for entry in document.get("notRestated", ()):
         kept = ("symbol", "isin", "name", "status", "lackingShares", "closing", "stated", "mint")
         found[entry["symbol"]] = {name: entry[name] for name in kept}
+        # The first statements that carried anything did not name it.
+        found[entry["symbol"]]["coverageBp"] = entry.get("coverageBp")
     as_of = document["cutoff"]["asOf"]
     stated = {"sequence": document["sequence"], "sha256": sha256, "asOf": as_of}
+    repeated = ("symbol", "isin", "name", "status", "coverageBp", "mint")
     for token in document["tokens"]:
         lines = {line["code"]: line["qty"] for line in token["reconciliation"]}
         lacking = None
@@ -1061,7 +1075,7 @@ def last_stated(document: Any, sha256: str = "") -> dict[str, dict[str, Any]]:
             lacking = decimal_text(-Fraction(lines["C8"]) - Fraction(lines["C6"]))
         closing = {unit: token["rollForward"][unit]["closing"] for unit in ("tokens", "shares")}
         found[token["symbol"]] = {
-            **{name: token[name] for name in ("symbol", "isin", "name", "status", "mint")},
+            **{name: token[name] for name in repeated},
             "lackingShares": lacking,
             "closing": closing,
             "stated": stated,
@@ -1091,6 +1105,11 @@ def _check_no_better(document: Any, then: Mapping[str, Any], report: Report) -> 
             worst, status = _in_words(before), _in_words(entry)
             report.require(f"{symbol} status", no_better, f"no better than {worst}", status)
         said = {room["chain"]: room for room in before["mint"]["headroom"]}
+        for chain in sorted(said.keys() - {room["chain"] for room in entry["mint"]["headroom"]}):
+            report.fail(f"{symbol} mint on {chain}", said[chain]["state"], None)
+        last, state = before["mint"]["state"], entry["mint"]["state"]
+        shut = GATES.index(state) >= GATES.index(last)
+        report.require(f"{symbol} mint state", shut, f"no wider than {last}", state)
         for room in entry["mint"]["headroom"]:
             where, state = f"{symbol} mint on {room['chain']}", room["state"]
             last = said.get(room["chain"], {"state": "OPEN", "tokens": "0"})
@@ -1118,14 +1137,22 @@ def _check_follows(document: Any, earlier: Any, sha256: str, report: Report) -> 
         latest = max(as_of, earlier["validUntil"])
         valid = document["validUntil"]
         report.require("validUntil", valid <= latest, f"not after {latest}", valid)
+    began = earlier["period"]["from"]
+    for entry in (*document["tokens"], *document["notRestated"]):
+        low = entry["periodLow"]
+        if low is not None and low["cause"] == "LATE_FOUND":
+            where, rule = f"{entry['symbol']} periodLow", f"{began} or later"
+            report.require(where, began <= low["at"], rule, low["at"])
     for symbol in sorted(then.keys() - last_stated(document).keys()):
         report.fail(symbol, "a token that is still stated", None)
     for token in document["tokens"]:
         symbol = token["symbol"]
         for unit in ("tokens", "shares"):
             closing = then[symbol]["closing"][unit] if symbol in then else "0"
-            opening = token["rollForward"][unit]["opening"]
-            report.equal(f"{symbol} opening {unit}", closing, opening)
+            movements = token["rollForward"][unit]
+            report.equal(f"{symbol} opening {unit}", closing, movements["opening"])
+            if symbol not in then:
+                report.equal(f"{symbol} booked late {unit}", "0", movements["bookedLate"])
 
 
 # --- Command line ---------------------------------------------------------------------------------

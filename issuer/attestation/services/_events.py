@@ -34,11 +34,12 @@ def attest_event(program: Program, *, actor: Actor, at: datetime) -> Attestation
     It then waits for its signature, without anybody's approval. What is better than last stated
     is carried as that, and takes two persons to be stated anew. A statement that waits for review
     is declined and gives its number back, and so is one that waits for its signature if it is too
-    good by now; else that one goes first. Returns None if there is nothing to state, or nothing
-    yet.
+    good by now; else that one goes first. An event is never too good, unless publishing it has
+    failed. Returns None if there is nothing to state, or nothing yet.
 
     Raises:
-        StatementInconsistent: if the figures do not follow from one another.
+        StatementInconsistent: if the figures do not follow from one another, or from the last
+            statement.
     """
     program = lock_program(program)
     # Nothing is begun while the program is locked, so nothing is published either from here on.
@@ -48,7 +49,7 @@ def attest_event(program: Program, *, actor: Actor, at: datetime) -> Attestation
     if busy is not None and (busy := lock(busy.pk)).state != AttestationState.FROZEN:
         return None
     current, run = selectors.current(program), reconciliation.newest_run(program)
-    if current is None or run is None or run.as_of <= current.as_of:
+    if current is None or run is None or not selectors.may_follow(run.as_of, current):
         return None
     before, now = standing.stated(selectors.content_of(current)), standing.found(run)
     if not standing.calls_for_statement(before, now):

@@ -39,19 +39,21 @@ def freeze(
 
     Raises:
         NothingToAttest: if there is no such reconciliation, or no published criteria.
-        RunNotNewest: if the last statement was made from this reconciliation or a later one.
-        StatementInconsistent: if the figures do not follow from one another.
+        RunNotNewest: if the last statement was made from this reconciliation, from a later one, or
+            as of the same second, in which documents count.
+        StatementInconsistent: if the figures do not follow from one another, or from the last
+            statement.
     """
     require_transaction()
     if run is None or run.program_id != program.pk:
         raise errors.NothingToAttest(f"{program} has no such reconciliation.")
     previous = selectors.current(program)
-    if previous is not None and run.as_of <= previous.as_of:
+    if previous is not None and not selectors.may_follow(run.as_of, previous):
         raise errors.RunNotNewest(f"{previous} was made from a reconciliation as of then or later.")
     built = document.build(run, previous=previous, occasion=occasion, prepared_by=prepared_by)
     content_bytes = canonical.to_bytes(built)
     content = json.loads(content_bytes)
-    _require_consistent(content, at=at)
+    _require_consistent(content, previous=previous, at=at)
     attestation = Attestation.objects.create(
         program=program,
         run=run,
@@ -80,8 +82,12 @@ def freeze(
     return attestation
 
 
-def _require_consistent(content: Mapping[str, Any], *, at: datetime) -> None:
-    """Run the checker over a statement that nobody has approved yet.
+def _require_consistent(
+    content: Mapping[str, Any], *, previous: Attestation | None, at: datetime
+) -> None:
+    """Run the checker over a statement that nobody has approved yet, and the one before it.
+
+    What it finds only once the statement is to be signed would hold up every later one.
 
     Raises:
         StatementInconsistent: if it finds anything.
@@ -94,5 +100,6 @@ def _require_consistent(content: Mapping[str, Any], *, at: datetime) -> None:
     require_passed(report)
     verify_offline.check_times(trial, report)
     verify_offline.check_document(trial, report)
-    verify_offline.check_sequence(trial, None, (), report)
+    before = None if previous is None else selectors.package_files(previous)
+    verify_offline.check_sequence(trial, before, selectors.published_keys(), report)
     require_passed(report)

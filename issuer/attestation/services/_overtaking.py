@@ -34,9 +34,13 @@ def worse_since(attestation: Attestation) -> Worse | None:
     """Return what the newest reconciliation found to be worse than the statement says, if it did.
 
     The statement of an event is never too good by this: it goes out, and the next one after it.
+    One that could not be published holds up nothing worse than itself.
     """
     run = reconciliation.newest_run(attestation.program)
-    if attestation.kind == AttestationKind.EVENT or run is None or run.as_of <= attestation.as_of:
+    goes_out = (
+        attestation.kind == AttestationKind.EVENT and attestation.publishing_failed_at is None
+    )
+    if goes_out or run is None or run.as_of <= attestation.as_of:
         return None
     said = standing.stated(selectors.content_of(attestation))
     found = standing.found(run)
