@@ -429,6 +429,26 @@ class TestInDoubt:
         naming(account, "700", {early: "100", due: "0"}, at=at + WEEKEND)
         assert (state(early), state(due)) == ("SETTLED", "INSTRUCTED")
 
+    @pytest.mark.parametrize(("taken_back", "settled"), [(False, "100.000000001"), (True, "1")])
+    def test_refuses_a_file_that_names_more_than_may_have_moved(
+        self,
+        taken_back: bool,
+        settled: str,
+        account: CustodyAccount,
+        staff: Actor,
+        at: datetime,
+    ) -> None:
+        receipt = custody.instruction(account, HUNDRED, at=at)
+        if taken_back:
+            services.cancel_instruction(receipt.pk, actor=staff, at=at)
+        before, statements = state(receipt), Statement.objects.count()
+
+        with pytest.raises(errors.StatementInconsistent) as refusal, transaction.atomic():
+            naming(account, "700", {receipt: settled}, at=at)
+
+        assert refusal.value.facts["column"] == "settled"
+        assert (state(receipt), Statement.objects.count()) == (before, statements)
+
     def test_refuses_a_file_that_names_what_is_not_ours(
         self, account: CustodyAccount, at: datetime
     ) -> None:

@@ -1,8 +1,9 @@
 """Taking in what custodians say."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
 from django.db import transaction
@@ -18,6 +19,7 @@ from issuer.custody.models import (
 )
 from issuer.custody.readers import InstructionLine, StatementDocument, StatementLine
 from issuer.custody.services._settlement import settle_from_statement
+from issuer.custody.states import InstructionState
 from issuer.foundation import quantities
 from issuer.foundation.actors import Actor
 from issuer.parties.models import Custodian
@@ -54,7 +56,8 @@ def load_statement(
         StatementEmpty: if it says nothing.
         StatementTruncated: if it is not all there.
         StatementMalformed: if a line of it cannot be read.
-        StatementInconsistent: if a line claims more shares encumbered than settled.
+        StatementInconsistent: if a line claims more shares encumbered than settled, or settled of
+            an instruction than it is of, or any of one that was taken back.
         StatementWrongCustodian: if another custodian's code stands in it.
         StatementFromTheFuture: if it is of a day after that of `at`.
         StatementRepeated: if the same bytes were taken in before.
@@ -134,7 +137,7 @@ def _check(
     accounts = {account.reference: account for account in rows}
     for line in document.lines:
         _check_line(line, accounts.get(line.account))
-    _check_instructions(document.instructions, accounts)
+    _check_instructions(document, accounts, at=at)
     stated = {line.account for line in document.lines}
     for reference, account in sorted(accounts.items()):
         if reference not in stated and account.opened_at.date() <= document.as_of_date:
@@ -184,10 +187,13 @@ def _check_line(line: StatementLine, account: CustodyAccount | None) -> None:
 
 
 def _check_instructions(
-    lines: Sequence[InstructionLine], accounts: Mapping[str, CustodyAccount]
+    document: StatementDocument, accounts: Mapping[str, CustodyAccount], *, at: datetime
 ) -> None:
     """Compare what a statement says of our instructions with what we told the custodian."""
-    known = SettlementInstruction.objects.in_bulk([line.instruction for line in lines])
+    lines = document.instructions
+    statement = Statement(as_of_date=document.as_of_date, received_at=at)
+    instructions = SettlementInstruction.objects.select_related("account__token")
+    known = instructions.in_bulk([line.instruction for line in lines])
     for line in lines:
         number = str(line.number)
         instruction, account = known.get(line.instruction), accounts.get(line.account)
@@ -197,6 +203,33 @@ def _check_instructions(
                 line=number,
                 account=line.account,
             )
+
+        _require_possible(line, instruction, statement)
+
+
+def _require_possible(
+    line: InstructionLine, instruction: SettlementInstruction, statement: Statement
+) -> None:
+    """Refuse that more has settled of an instruction than we told, or any of one taken back.
+
+    Compared only where statement and books count the same shares of an open one.
+    """
+    most = instruction.quantity
+    if instruction.state == InstructionState.CANCELLED:
+        most = Decimal(0)
+    elif instruction.state not in selectors.OPEN_STATES or not selectors.counts_as_booked(
+        statement, instruction.account.token
+    ):
+        return
+    if line.settled > most:
+        number, settled = str(line.number), quantities.to_text(line.settled)
+        raise errors.StatementInconsistent(
+            f"Line {number}: settled is {settled}, of at most {quantities.to_text(most)} shares "
+            f"that may move by {instruction.pk}.",
+            line=number,
+            account=line.account,
+            column="settled",
+        )
 
 
 def _save_lines(
