@@ -176,7 +176,8 @@ class TokenPart:
         Only `settled` is as the custodian counted them: what splits have added since is in
         `entitlements`. What is on its way is known by our own instructions, and out of the
         account by what the run found still to leave of the smaller of books and custodian, which
-        rests on the instructions as they were then. Without a position, and not silent, the account is too young to hold anything.
+        rests on the instructions as they were then. Without a position, and not silent, the account
+        is too young to hold anything.
         """
         names = ("settled", "buys", "sells", "inTransit", "entitlements", "encumbered")
         if silent:
