@@ -21,6 +21,7 @@ from issuer.foundation.append_only import MakeAppendOnly
 from issuer.foundation.identifiers import uuid7
 from issuer.gate.models import Resumption, ScopeKind
 from issuer.kyc import services as kyc_services
+from issuer.operations.models import AlertAttempt, AlertDelivery
 from issuer.primary_market.states import IssuanceState, RedemptionState
 from issuer.reconciliation.models import Item, Line
 from tests.make import (
@@ -177,6 +178,12 @@ def make_stated_settlement() -> None:
     custody.stated_settlement(at=AT)
 
 
+def make_alert_attempt() -> None:
+    event = events.record("gate.hold_placed", subject=people.person(), at=AT)
+    delivery = AlertDelivery.objects.create(event=event, channel="mail", raised_at=AT, due_at=AT)
+    AlertAttempt.objects.create(delivery=delivery, number=1, begun_at=AT, ended_at=AT)
+
+
 def make_act() -> None:
     chain_acts.act(state=ActState.APPROVED)
 
@@ -211,6 +218,7 @@ MAKERS: dict[Callable[[], object], Iterable[str]] = {
     make_event: ["events_event"],
     make_transfer: ["ledger_transfer", "ledger_entry"],
     make_case: ["kyc_casetransition", "kyc_evidencedocument"],
+    make_alert_attempt: ["operations_alertattempt"],
     parties.criteria: ["parties_criteria"],
     chain.snapshot: ["chain_supplysnapshot"],
     chain.event: ["chain_chainevent"],

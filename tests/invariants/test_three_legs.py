@@ -326,34 +326,32 @@ def reserves(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 def test_the_way_there_and_back_and_through_a_theft(reserves: Any) -> None:
     """The longest way, which chance alone would seldom take."""
     machine = reserves()
-    machine.begin()
-    machine.redeem(number=0, quantity=30, sent=[20, 10])
-    for _ in range(1 + BLOCKS_TO_FINALITY):
+    try:
+        machine.begin()
+        machine.redeem(number=0, quantity=30, sent=[20, 10])
+        for _ in range(1 + BLOCKS_TO_FINALITY):
+            machine.holds()
+        machine.carry_through()
+        machine.carry_through()
         machine.holds()
-    machine.carry_through()
-    machine.carry_through()
-    machine.holds()
-    redeemed = RedemptionRequest.objects.get()
-    machine.steal(number=1, quantity=5, relayed=False)
-    for _ in range(1 + BLOCKS_TO_FINALITY):
-        machine.holds()
-    machine.recover()
-    resumed = not machine.world.is_shut
-    machine.split(shares_after=4)
-    machine.kill(number=0, death=Death.AFTER)
-    machine.carry_through()
-    delivering = redeemed.state
-    machine.sleep(asleep=False)
-    for _ in range(1 + BLOCKS_TO_FINALITY):
-        machine.holds()
-    redeemed.refresh_from_db()
-    stock_split = StockSplit.objects.get()
-    machine.teardown()
-
-    assert delivering == RedemptionState.DELIVERING
-    assert redeemed.state == RedemptionState.COMPLETED
-    assert resumed
-    assert stock_split.state == SplitState.CLOSED
+        redeemed = RedemptionRequest.objects.get()
+        machine.steal(number=1, quantity=5, relayed=False)
+        for _ in range(1 + BLOCKS_TO_FINALITY):
+            machine.holds()
+        machine.recover()
+        assert not machine.world.is_shut
+        machine.split(shares_after=4)
+        machine.kill(number=0, death=Death.AFTER)
+        machine.carry_through()
+        assert redeemed.state == RedemptionState.DELIVERING
+        machine.sleep(asleep=False)
+        for _ in range(1 + BLOCKS_TO_FINALITY):
+            machine.holds()
+        redeemed.refresh_from_db()
+        assert redeemed.state == RedemptionState.COMPLETED
+        assert StockSplit.objects.get().state == SplitState.CLOSED
+    finally:
+        machine.teardown()
 
 
 def test_the_legs_tie_whatever_happens(reserves: Any) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.db.models.functions import Now
 from django.test import Client
 from pytest_django import Settings
@@ -80,7 +81,9 @@ class TestReadyz:
         response = client.get("/readyz")
 
         assert response.status_code == 503
-        assert response.json()["checks"]["migrations"] == "3 migrations are not applied."
+        ours = [app for app, _ in MigrationLoader(None).disk_migrations if app == "operations"]
+        waiting = f"{len(ours)} migrations are not applied."
+        assert response.json()["checks"]["migrations"] == waiting
 
 
 class TestReadyzWithoutDatabase:

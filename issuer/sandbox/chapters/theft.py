@@ -80,8 +80,7 @@ def _notice(stage: Stage, heard: int) -> None:
         f"    statement {statement['sequence']} published by itself: {statement['kind']}, "
         f"{statement['status']}"
     )
-    alerts = stage.wait_for("the pager to ring", lambda: pager.received()[heard:])
-    for title in dict.fromkeys(alert["data"]["title"] for alert in alerts):
+    for title in stage.wait_for("the pager to ring", lambda: _rung_since(heard)):
         stage.say(f"    the pager: {title}")
     stage.say(f"    {time.monotonic() - began:.0f} s after the mint was final")
     check(stage, download(stage, statement))
@@ -191,6 +190,12 @@ def _standing(stage: Stage, status: CoverStatus, gate: GateState) -> Document | 
     if reserves is None or (reserves["status"], reserves["gate"]["state"]) != (status, gate):
         return None
     return reserves
+
+
+def _rung_since(heard: int) -> list[str]:
+    """Return what the pager has been told after the first `heard`, once that names the theft."""
+    titles = list(dict.fromkeys(alert["data"]["title"] for alert in pager.received()[heard:]))
+    return titles if any(BreakCode.UNA_MINT in title for title in titles) else []
 
 
 def _event_statement(stage: Stage) -> Document | None:
