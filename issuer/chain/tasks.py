@@ -79,12 +79,13 @@ def _scan(deployment: Deployment) -> None:
 
 
 def _turn(task: str, network: Network, subject_id: UUID) -> str:
-    """Return what one `task` at a time may be at: its subject, or all of a network in trouble.
+    """Return what one task at a time may be at: its subject, or all of a network in trouble.
 
     So a node that is silent keeps one worker waiting, and not each of them.
     """
-    in_trouble = selectors.open_trouble(network) is not None
-    return f"{task} {network.pk if in_trouble else subject_id}"
+    if selectors.open_trouble(network) is not None:
+        return f"chain.in_trouble {network.pk}"
+    return f"{task} {subject_id}"
 
 
 @shared_task(ignore_result=True, expires=EXPIRES_SECONDS)

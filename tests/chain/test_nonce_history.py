@@ -56,21 +56,23 @@ ACTS: Final = (
 
 
 class Watched(FakeChain):
-    """A chain that must be told nothing of a halted token, and no nonce out of its turn."""
+    """A chain that must be told nothing of a halted token, and no nonce out of its turn.
+
+    What cancels does nothing, and may come before its turn.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.halted: set[str] = set()
-        self.nonces: list[int] = []
+        self.nonces: set[int] = set()
 
     def broadcast(self, raw_transaction: bytes) -> None:
         transaction_ = _transaction_of(raw_transaction)
         assert f"0x{bytes(transaction_['to']).hex()}" not in self.halted
         _, nonce = _sender_of(raw_transaction)
-        assert nonce <= len(self.nonces)
-        if nonce == len(self.nonces) and not self.silent:
-            self.nonces.append(nonce)
+        assert not transaction_["data"] or set(range(nonce)) <= self.nonces
         super().broadcast(raw_transaction)
+        self.nonces.add(nonce)
 
 
 class World:

@@ -98,8 +98,7 @@ class TestNewestAttempt:
             cursor.execute("ALTER TABLE chain_transactionattempt DISABLE TRIGGER USER")
             cursor.execute("UPDATE chain_transactionattempt SET serial = 9 WHERE NOT cancels")
 
-        assert selectors.newest_attempt(intent).cancels is False
-        intent.refresh_from_db()
+        assert intent.attempts.latest("serial").cancels is False
         assert selectors.newest_attempt(intent).cancels is True
 
     def test_decides_by_the_last_step_which_block_has_it(
@@ -369,6 +368,21 @@ class TestForeignNonce:
         assert Event.objects.filter(type="signer.nonce_missing").count() == 2
 
 
+class TestStopIntents:
+    def test_leaves_what_waits_too_long_to_the_next_round(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[dict[str, object]] = []
+        intent = house.sign()
+        house.sign(house.tesla)
+        house.halt(house.apple)
+        monkeypatch.setattr(tasks.advance_intent, "apply_async", lambda **how: asked.append(how))
+
+        tasks.stop_intents()
+
+        assert asked == [{"kwargs": {"intent_id": str(intent.pk)}, "expires": 15}]
+
+
 class TestTurn:
     @pytest.fixture
     def busy(self, house: House) -> Iterator[TransactionIntent]:
@@ -405,6 +419,8 @@ class TestTurn:
         intent, network = house.sign(), house.apple.network
         services.note_trouble(network, reason="Silent.", actor=house.actor, at=house.at)
 
-        with locks.alone(f"chain.advance_intent {network.pk}"):
+        with locks.alone(f"chain.in_trouble {network.pk}"):
             assert advance(house, intent) == [_S.SIGNED]
+            tasks.scan_deployment(deployment_id=str(house.apple.pk))
+            assert not SupplySnapshot.objects.exists()
         assert advance(house, intent) == [_S.BROADCAST]

@@ -34,6 +34,12 @@ class TestIsTold:
 
         assert is_told(event) is told
 
+    def test_of_a_gap_in_the_nonces_of_an_account(self, happen: Happen) -> None:
+        event = happen("signer.nonce_missing", address="0x12", nonce="7")
+
+        assert is_told(event)
+        assert alert_of(event, delivery_id="d-1").title == "Nonce 7 of 0x12 is missing: send it"
+
     def test_not_for_the_daily_business(self, happen: Happen) -> None:
         assert not is_told(happen("issuance.completed"))
 
