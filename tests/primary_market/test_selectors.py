@@ -261,6 +261,7 @@ class TestTimeline:
         intent = request.mint_intent
         assert intent is not None
         intent.transitions.create(
+            serial=1,
             step="SEE_MINED",
             origin="SIGNED",
             destination="MINED",
@@ -270,6 +271,7 @@ class TestTimeline:
             occurred_at=AT + timedelta(minutes=1),
         )
         intent.transitions.create(
+            serial=2,
             step="BROADCAST",
             origin="SIGNED",
             destination="BROADCAST",
