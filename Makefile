@@ -39,13 +39,13 @@ deployment: for-test ## Django's checks of a production environment
 	@.ci/as-production $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 unit: for-test ## the tests, with coverage; ARGS=tests/ledger runs one room's
-	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile --cov --cov-report=term $(ARGS)
 
 browser: for-test ## only the tests that drive a browser
 	$(BIN)/pytest -m browser $(ARGS)
 
-soak: for-test ## an hour of random histories, to find what the tests' minute of them does not
-	INVARIANTS=soak $(BIN)/pytest -q $(ARGS) tests/invariants
+soak: for-test ## hours of random histories, to find what the few of every run do not
+	HISTORIES=soak $(BIN)/pytest -n 2 --dist loadfile -m history $(ARGS)
 
 lock: for-test ## pin the packages of pyproject.toml anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

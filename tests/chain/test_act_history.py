@@ -4,7 +4,7 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import Final
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -14,6 +14,7 @@ from issuer.chain.states import FAILED_STATES, ActState, IntentKind, IntentState
 from issuer.foundation.actors import system
 from issuer.foundation.errors import DomainError
 from issuer.people.roles import Role
+from tests.histories import tried
 from tests.make import chain, instruments, people
 from tests.make import chain_acts as acts
 
@@ -71,7 +72,7 @@ class TestActHistory(TestCase):
         super().setUpClass()
         chain.signer()  # its first use raises the recursion limit, which no example may do
 
-    @settings(deadline=None, max_examples=25)
+    @tried(10)
     @given(st.lists(st.sampled_from(ACTS), max_size=14))
     def test_is_true_and_signs_each_call_once(self, names: list[str]) -> None:
         world = World()

@@ -6,7 +6,7 @@ from itertools import count, pairwise
 from typing import Final
 
 from django.db import transaction
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -17,6 +17,7 @@ from issuer.foundation.actors import system
 from issuer.foundation.errors import DomainError
 from issuer.foundation.identifiers import uuid7
 from tests.fakes.chain import FakeChain
+from tests.histories import tried
 from tests.make import chain as make
 from tests.make import instruments
 
@@ -145,7 +146,7 @@ class World:
 
 
 class TestIntentHistory(TestCase):
-    @settings(deadline=None, max_examples=30)
+    @tried(10)
     @given(st.lists(st.sampled_from(ACTS), max_size=20))
     def test_is_true_and_mints_once(self, names: list[str]) -> None:
         world = World()

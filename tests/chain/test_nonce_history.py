@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from django.db import transaction
 from django.test import override_settings
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -23,6 +23,7 @@ from issuer.gate import services as gate
 from issuer.gate.models import Cause, Hold, ScopeKind
 from issuer.instruments.models import Deployment
 from tests.fakes.chain import FakeChain, _sender_of, _transaction_of
+from tests.histories import tried
 from tests.make import chain as make
 from tests.make import gate as make_gate
 from tests.make import instruments
@@ -204,7 +205,7 @@ def history_of(names: list[str]) -> World:
 
 
 class TestNonceHistory(TestCase):
-    @settings(deadline=None, max_examples=25)
+    @tried(8)
     @given(st.lists(st.sampled_from(ACTS), max_size=25))
     @example(["sign_apple", "sign_tesla", "halt_apple", "advance", "mine", "resume", "sign_again"])
     @example(["sign_apple", "advance", "halt_apple", "stop", "forget", "lose", "sign_tesla"])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -29,6 +29,7 @@ from issuer.instruments import services as instruments
 from issuer.instruments.errors import SplitInexact
 from issuer.ledger.errors import Overdrawn
 from tests.custody.test_instructions import MONDAY, WEEKEND, balances, state_of
+from tests.histories import tried
 from tests.make import custody, reserves
 from tests.make import instruments as make
 
@@ -879,7 +880,7 @@ class TestOverASplit:
 class TestAnything(TestCase):
     """Whatever came and went, while the other side is pending: the books follow to the share."""
 
-    @settings(max_examples=20, deadline=None)
+    @tried(10)
     @given(
         moves=st.lists(
             st.tuples(st.sampled_from(["in", "out"]), st.integers(1, 50)), min_size=1, max_size=5

@@ -5,7 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -27,6 +27,7 @@ from issuer.foundation.quantities import QuantityTooFine
 from issuer.instruments import chart
 from issuer.ledger import selectors as books
 from issuer.ledger.models import Transfer
+from tests.histories import tried
 from tests.make import custody
 
 pytestmark = pytest.mark.django_db
@@ -410,7 +411,7 @@ class TestStatementOverdue:
 class TestLifeCycle(TestCase):
     """Whatever is tried in whatever order, the history is unbroken and the books add up."""
 
-    @settings(max_examples=40, deadline=None)
+    @tried(15)
     @given(steps=st.lists(st.sampled_from(["settle", "fail", "cancel"]), max_size=6))
     def test_is_an_unbroken_chain_that_the_books_agree_with(self, steps: list[str]) -> None:
         at = datetime.fromisoformat("2026-11-20T15:00:00+00:00")

@@ -1,6 +1,5 @@
 """Whatever happens, in whatever order: the legs tie, every fault has its code, a halt holds."""
 
-import os
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -33,12 +32,13 @@ from issuer.primary_market.states import DepositState, IssuanceState, Redemption
 from issuer.reconciliation.models import Break, TokenResult
 from issuer.reconciliation.states import BreakCode, BreakState
 from tests.fakes.chain import BLOCKS_TO_FINALITY
+from tests.histories import SOAKING
 from tests.invariants.world import MINTER_KEYS, ONE, STRANGER, Death, Place, World
 from tests.make import chain as make_chain
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.history]
 
-#: How often, and how far. `INVARIANTS=soak` looks for an hour for what a minute does not find.
+#: How often, and how far.
 BRIEFLY: Final = settings(
     max_examples=4,
     stateful_step_count=14,
@@ -355,5 +355,5 @@ def test_the_way_there_and_back_and_through_a_theft(reserves: Any) -> None:
 
 
 def test_the_legs_tie_whatever_happens(reserves: Any) -> None:
-    profile = LONG if os.environ.get("INVARIANTS") == "soak" else BRIEFLY
+    profile = LONG if SOAKING else BRIEFLY
     run_state_machine_as_test(reserves, settings=profile)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -14,6 +14,7 @@ from issuer.foundation.errors import DomainError
 from issuer.ledger import errors, selectors, services
 from issuer.ledger.models import Account, Entry, Side, Transfer
 from issuer.ledger.services import Line, PostingRequest
+from tests.histories import tried
 from tests.make.ledger import account
 
 AT = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -90,7 +91,7 @@ class PlainBooks:
 
 
 class TestPostAgainstPlainBooks(TestCase):
-    @settings(max_examples=60, deadline=None)
+    @tried(25)
     @given(st.lists(batches, max_size=8))
     def test_agrees_on_every_balance_and_every_refusal(
         self, history: list[list[PostingRequest]]

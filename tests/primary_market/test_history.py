@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -22,6 +22,7 @@ from issuer.primary_market.models import IssuanceRequest
 from issuer.primary_market.states import IssuanceState
 from issuer.reserves import selectors as reserves
 from issuer.reserves.models import ShareHold
+from tests.histories import tried
 from tests.make import chain, people, primary_market
 from tests.make.primary_market import AT
 
@@ -114,7 +115,7 @@ class TestIssuanceHistory(TestCase):
         super().setUpClass()
         chain.signer()  # its first use raises the recursion limit, which no example may do
 
-    @settings(max_examples=25, deadline=None)
+    @tried(8)
     @given(
         st.integers(0, len(WAY)),
         st.lists(st.sampled_from(ACTS), max_size=8),

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet, Sum
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -29,6 +29,7 @@ from issuer.primary_market.states import (
     RedemptionState,
     ReturnState,
 )
+from tests.histories import tried
 from tests.make import people, redemptions
 from tests.make.primary_market import AT, PARTNER, Market
 from tests.make.redemptions import SYSTEM
@@ -328,7 +329,7 @@ class TestRedemptionHistory(TestCase):
         cls.officer = people.staff_actor(Role.OPERATIONS_OFFICER)
         cls.approver = people.staff_actor(Role.APPROVER)
 
-    @settings(max_examples=40, deadline=None)
+    @tried(10)
     @given(
         st.integers(0, len(WAY)),
         st.integers(0, len(WAY_BACK)),

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -18,6 +18,7 @@ from issuer.ledger.services import Line
 from issuer.reconciliation import selectors, services
 from issuer.reconciliation.models import TokenResult
 from issuer.reserves.cover import CoverStatus
+from tests.histories import tried
 from tests.make import chain, custody, instruments
 
 AT = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -94,7 +95,7 @@ class TestRandomBooks(TestCase):
         super().setUpClass()
         chain.signer()  # the first one loads what changes Python's limits, outside of any example
 
-    @settings(max_examples=25, deadline=None)
+    @tried(8)
     @given(right=books)
     def test_without_a_fault_leave_nothing_unexplained(self, right: Books) -> None:
         token = build(right, Faults(*[Decimal(0)] * 4))
@@ -107,7 +108,7 @@ class TestRandomBooks(TestCase):
         assert TokenResult.objects.get().status == CoverStatus.COVERED
         assert not selectors.open_breaks().exists()
 
-    @settings(max_examples=40, deadline=None)
+    @tried(8)
     @given(right=books, wrong=wrongs)
     def test_show_every_fault_by_its_code_and_quantity(self, right: Books, wrong: Faults) -> None:
         token = build(right, wrong)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -20,6 +20,7 @@ from issuer.reconciliation.states import BreakCode
 from issuer.reconciliation.trust import trust_now
 from issuer.reserves import selectors
 from issuer.reserves.cover import CoverStatus
+from tests.histories import tried
 from tests.make import chain, custody, reserves
 
 AT = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -218,7 +219,7 @@ class TestAnyOrder(TestCase):
         super().setUpClass()
         chain.signer()  # the first one loads what changes Python's limits, outside of any example
 
-    @settings(max_examples=12, deadline=None)
+    @tried(8)
     @given(
         quantities=st.lists(st.tuples(_PARTS, st.sampled_from([0, 9])), min_size=1, max_size=4),
         days=st.lists(st.lists(_STAGES, min_size=4, max_size=4), min_size=1, max_size=4),

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import transaction
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -24,6 +24,7 @@ from issuer.instruments.models import ControlledRole, Deployment, Token
 from issuer.reserves import selectors
 from issuer.reserves.cover import Cover, CoverStatus
 from issuer.reserves.figures import TokenFigures
+from tests.histories import tried
 from tests.make import chain, custody, instruments, reserves
 from tests.make.reserves import amounts
 
@@ -261,7 +262,7 @@ class TestAnyOrderOfRedemptions(TestCase):
         super().setUpClass()
         chain.signer()  # the first one loads what changes Python's limits, outside of any example
 
-    @settings(max_examples=25, deadline=None)
+    @tried(8)
     @given(
         own=parts,
         left=parts,

@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -18,6 +18,7 @@ from issuer.instruments import services
 from issuer.reserves import selectors
 from issuer.reserves.cover import Cover, CoverStatus
 from issuer.reserves.figures import TokenFigures
+from tests.histories import tried
 from tests.make import chain, custody, instruments, reserves
 from tests.make.reserves import amounts
 
@@ -270,7 +271,7 @@ ratios = st.sampled_from([(4, 1), (2, 1), (3, 2), (20, 1), (1, 2), (1, 20), (7, 
 
 
 class TestAnySplit(TestCase):
-    @settings(max_examples=25, deadline=None)
+    @tried(10)
     @given(
         own=thousandths,
         supplies=st.tuples(thousandths, thousandths),
