@@ -129,7 +129,7 @@ def deliverable(account: CustodyAccount) -> Decimal:
     token, reference = account.token, account.reference
     settled = books.balance(chart.shares_settled(token, reference))
     delivering = books.balance(chart.shares_pending_delivery(token, reference))
-    factor = _booked_factor(statement, token)
+    factor = booked_factor(statement, token)
     stated = quantities.scaled_rounded_down(position.settled, factor)
     claimed = [
         quantities.scaled_rounded_up(quantity, factor)
@@ -180,7 +180,7 @@ def counts_as_booked(statement: Statement, token: Token) -> bool:
     return all(counts_old_shares(statement, split) == (split.booked_at is None) for split in splits)
 
 
-def _booked_factor(statement: Statement, token: Token) -> Fraction:
+def booked_factor(statement: Statement, token: Token) -> Fraction:
     """Return how many of the shares that the books count are one of those of a statement."""
     factor = Fraction(1)
     for split in instruments.splits_of([token]).get(token.pk, ()):

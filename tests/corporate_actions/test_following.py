@@ -17,6 +17,7 @@ from issuer.corporate_actions.models import StockSplit
 from issuer.corporate_actions.states import ActPurpose, SplitState
 from issuer.custody import services as custody_services
 from issuer.custody.models import InstructionTransition
+from issuer.events.models import Event
 from issuer.foundation.actors import Actor
 from issuer.foundation.errors import IllegalTransition
 from issuer.gate import services as gate
@@ -302,13 +303,16 @@ class TestBook:
     def test_refuses_a_fraction_on_its_way_and_writes_nothing(
         self, backed: Backed, system: Actor, at: datetime
     ) -> None:
-        reverse = make.stock_split(token_=backed.token, at=at, shares_after=1, shares_before=2)
+        day = timedelta(days=1)
+        reverse = make.stock_split(
+            token_=backed.token, at=at, effective_at=at + day, shares_after=1, shares_before=2
+        )
         make.scheduled(reverse, at=at)
         instruction = custody.instruction(backed.account, Decimal("0.000000001"), at=at)
         before = backed.shares()
 
         with pytest.raises(SplitInexact):
-            services.book(reverse.pk, actor=system, at=at + HOUR)
+            services.book(reverse.pk, actor=system, at=at + day)
 
         instruction.refresh_from_db()
         reverse.refresh_from_db()
@@ -392,16 +396,23 @@ class TestAdvanceSplits:
     def test_says_why_it_cannot_book_and_keeps_the_gate_shut(
         self, backed: Backed, system: Actor, at: datetime
     ) -> None:
-        reverse = make.stock_split(token_=backed.token, at=at, shares_after=1, shares_before=2)
+        day = timedelta(days=1)
+        reverse = make.stock_split(
+            token_=backed.token, at=at, effective_at=at + day, shares_after=1, shares_before=2
+        )
         make.scheduled(reverse, at=at)
-        custody.instruction(backed.account, Decimal("0.000000001"), at=at)
+        late = custody.instruction(backed.account, Decimal("0.000000001"), at=at)
 
-        tasks._advance(reverse.pk, actor=system, at=at + HOUR)
+        tasks._advance(reverse.pk, actor=system, at=at + day)
+        tasks._advance(reverse.pk, actor=system, at=at + day)
 
         reverse.refresh_from_db()
+        assert late.settlement_date < reverse.effective_at.date()
         assert reverse.state == SplitState.SCHEDULED
         assert "0.000000001 shares on their way" in reverse.trouble
         assert Hold.objects.get().released_at is None
+        told = Event.objects.get(type="stock_split.trouble")
+        assert told.data == {"token": backed.token.symbol, "reason": reverse.trouble}
 
     def test_books_closes_and_opens_the_gate(
         self, stock_split: StockSplit, backed: Backed, system: Actor, at: datetime

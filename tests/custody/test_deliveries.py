@@ -30,7 +30,7 @@ from issuer.instruments.errors import SplitInexact
 from issuer.ledger.errors import Overdrawn
 from tests.custody.test_instructions import MONDAY, WEEKEND, balances, state_of
 from tests.histories import tried
-from tests.make import custody, reserves
+from tests.make import corporate_actions, custody, reserves
 from tests.make import instruments as make
 
 pytestmark = pytest.mark.django_db
@@ -784,6 +784,24 @@ class TestCancelInstruction:
 
         assert (state(delivery), state(other)) == ("INSTRUCTED", "INSTRUCTED")
         assert balances(account) == before
+
+    def test_takes_one_back_that_is_there_though_a_split_has_reached_one_side_alone(
+        self, account: CustodyAccount, staff: Actor, at: datetime
+    ) -> None:
+        delivery = custody.delivery(account, Decimal(50), at=at, settlement_date=MONDAY)
+        split = corporate_actions.stock_split(token_=account.token, at=at)
+        corporate_actions.scheduled(split, at=at)
+        after = split.effective_at + timedelta(minutes=1)
+        stated(account, "2200", leaving="200", at=after)
+        with pytest.raises(errors.SharesMayHaveLeft):
+            services.cancel_instruction(delivery.pk, actor=staff, at=after)
+        monday = after + timedelta(days=3)
+        stated(account, "2400", at=monday)
+
+        services.cancel_instruction(delivery.pk, actor=staff, at=monday)
+
+        assert state(delivery) == "CANCELLED"
+        assert balances(account)["burned-not-delivered"] == 100
 
     def test_takes_one_back_while_others_leave(
         self, account: CustodyAccount, staff: Actor, at: datetime

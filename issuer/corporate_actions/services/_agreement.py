@@ -30,6 +30,7 @@ from issuer.corporate_actions.payload import (
 )
 from issuer.corporate_actions.services._steps import facts_of, lock, take
 from issuer.corporate_actions.states import ActPurpose, SplitState, SplitStep
+from issuer.custody import splitting
 from issuer.events import services as events
 from issuer.foundation import canonical
 from issuer.foundation.actors import Actor
@@ -64,7 +65,8 @@ def announce(
         SplitNotAhead: if `effective_at` has come.
         SplitWindowMalformed: if the gate would shut for no time, or for over a day before it.
         StockSplitAnnounced: if another split of the token is not in the books yet.
-        SplitInexact: if a multiplier or a balance could not be multiplied exactly as of now.
+        SplitInexact: if a multiplier, a balance or what is on its way could not be multiplied
+            exactly as of now.
     """
     assert source, "doors ask for a source"
     if min(shares_after, shares_before) <= 0 or shares_after == shares_before:
@@ -119,7 +121,7 @@ def propose_confirmation(stock_split_id: UUID, *, actor: Actor, at: datetime) ->
         StockSplitMissing: if there is no such split.
         IllegalTransition: if it is confirmed, or over.
         SplitNotAhead: if its time has come.
-        SplitInexact: if a multiplier or a balance cannot be multiplied exactly.
+        SplitInexact: if a multiplier, a balance or what is on its way cannot be multiplied exactly.
         PersonRequired: if `actor` is nobody's login.
         ProposalOpen: if it is proposed already.
     """
@@ -150,7 +152,7 @@ def confirm(stock_split_id: UUID, *, payload_hash: str, actor: Actor, at: dateti
         ProposalChanged: if the person saw something else, or multipliers have changed.
         PersonRequired, SamePerson: if `actor` is nobody's login, or the proposer's.
         SplitNotAhead: if its time has come.
-        SplitInexact: if a multiplier or a balance cannot be multiplied exactly.
+        SplitInexact: if a multiplier, a balance or what is on its way cannot be multiplied exactly.
         SplitPending: if another split of the token is under way.
     """
     stock_split = lock(stock_split_id)
@@ -271,6 +273,12 @@ def _require_exact(stock_split: StockSplit) -> None:
     """Refuse a split that would leave fractions, as everything stands now."""
     instruments_of.split_multipliers(as_split(stock_split))
     booking.growth_of(stock_split.token, stock_split.factor)
+    splitting.require_divisible(
+        stock_split.token,
+        shares_after=stock_split.shares_after,
+        shares_before=stock_split.shares_before,
+        day=stock_split.effective_at.date(),
+    )
 
 
 def _seen(stock_split: StockSplit, action: str, payload_hash: str) -> Proposal:

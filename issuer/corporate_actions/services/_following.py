@@ -14,6 +14,7 @@ from issuer.corporate_actions.models import StockSplit
 from issuer.corporate_actions.services._steps import lock, take
 from issuer.corporate_actions.states import AGREED_STATES, ActPurpose, SplitState, SplitStep
 from issuer.custody import services as custody
+from issuer.events import services as events
 from issuer.foundation import canonical
 from issuer.foundation.actors import Actor
 from issuer.gate import services as gate
@@ -140,6 +141,8 @@ def note_trouble(stock_split_id: UUID, *, reason: str, actor: Actor, at: datetim
         stock_split.trouble = trouble
         stock_split.save(update_fields=["trouble"])
         audit.record("stock_split.trouble", subject=stock_split, actor=actor, at=at, reason=trouble)
+        facts = {"token": stock_split.token.symbol, "reason": trouble}
+        events.record("stock_split.trouble", subject=stock_split, at=at, **facts)
     return stock_split
 
 

@@ -2,14 +2,13 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
 from issuer.audit import services as audit
-from issuer.custody import errors, selectors
+from issuer.custody import errors, selectors, splitting
 from issuer.custody.models import (
     REASON_LENGTH_MAX,
     CustodyAccount,
@@ -26,7 +25,6 @@ from issuer.foundation.actors import Actor
 from issuer.foundation.transactions import require_transaction, translating
 from issuer.instruments import chart
 from issuer.instruments import selectors as instruments
-from issuer.instruments.errors import SplitInexact
 from issuer.instruments.models import Token
 from issuer.ledger import selectors as books
 from issuer.ledger.services import Line
@@ -54,6 +52,7 @@ def instruct_receipt(
         QuantityTooFine: if the custodian cannot count `quantity`.
         SettlementBeforeTrade: if the dates are in the wrong order.
         SharesCountedOtherwise: if a split of the token is effective and not booked.
+        SplitInexact: if a split that is scheduled would leave a fraction of it.
         RequestInstructed: if settlement is instructed for this request already.
     """
     return _instruct(
@@ -94,6 +93,7 @@ def instruct_delivery(
         QuantityTooFine: if the custodian cannot count `quantity`.
         SettlementBeforeTrade: if the dates are in the wrong order.
         SharesCountedOtherwise: if a split of the token is effective and not booked.
+        SplitInexact: if a split that is scheduled would leave a fraction of it.
         RequestInstructed: if settlement is instructed for this request already.
         AccountSharesNotFree: if the account has fewer settled shares that are free.
         Overdrawn: if fewer shares are owed for burned tokens.
@@ -240,21 +240,11 @@ def apply_split(
         CustodyAccount.objects.select_for_update(of=("self",)).filter(token=token).order_by("pk")
     )
     adjusted = []
-    factor = Fraction(shares_after, shares_before)
     for instruction in selectors.open_instructions(accounts).select_for_update(of=("self",)):
         before = quantities.to_text(instruction.quantity)
-        after, settled = (
-            quantities.scaled(quantity, factor, places=quantities.CUSTODY_SCALE)
-            for quantity in (instruction.quantity, instruction.settled_quantity)
+        after, settled = splitting.multiplied(
+            instruction, shares_after=shares_after, shares_before=shares_before
         )
-        if after is None or settled is None:
-            raise SplitInexact(
-                f"{before} shares on their way cannot be split {shares_after}:{shares_before} to "
-                f"the last of {quantities.CUSTODY_SCALE} decimal places. Custodians pay cash in "
-                "lieu of a fraction: have them taken back, and what the split leaves instructed.",
-                instruction=str(instruction.pk),
-                quantity=before,
-            )
         failed = instruction.state == InstructionState.FAILED
         step = InstructionStep.ADJUST_FAILED if failed else InstructionStep.ADJUST
         facts = {"quantity_before": before, "quantity_after": quantities.to_text(after)}
@@ -276,6 +266,8 @@ def _instruct(
     # what is free in an account, only one at a time may have delivered.
     CustodyAccount.objects.select_for_update().get(pk=instruction.account_id)
     instruments.require_counted_as_booked(instruction.account.token, at=at)
+    pending = instruments.pending_split(instruction.account.token)
+    splitting.require_divisible_by(pending, instruction)
     if instruction.direction == Direction.DELIVERY:
         _require_free(instruction)
     instruction.instructed_by, instruction.instructed_at = str(actor), at
@@ -322,15 +314,18 @@ def _require_still_there(delivery: SettlementInstruction) -> None:
     """Refuse unless the shares of a delivery are in the locked account, and not about to leave.
 
     What the custodian shows as gone, or as on its way out, beyond our other deliveries may be this
-    one. A statement that counts other shares since a split shows nothing.
+    one. Both count in shares of the books, where a split has reached only one side.
     """
     account, token = delivery.account, delivery.account.token
     statement = selectors.current_statement(account.custodian)
     there: Decimal | None = None
-    if statement is not None and selectors.counts_as_booked(statement, token):
+    if statement is not None:
         position = selectors.positions_in([statement], [account]).get(account.pk)
         if position is not None:
-            there = position.settled - position.pending_delivery
+            factor = selectors.booked_factor(statement, token)
+            there = quantities.scaled_rounded_down(
+                position.settled, factor
+            ) - quantities.scaled_rounded_up(position.pending_delivery, factor)
     others = selectors.open_deliveries([account]).exclude(pk=delivery.pk)
     leaving = sum((other.remaining for other in others), Decimal(0))
     settled = books.balance(chart.shares_settled(token, account.reference))

@@ -58,6 +58,7 @@ _TOLD: Final[Mapping[str, tuple[str, Urgency]]] = {
     "break.opened": ("Break {code} on {token}", Urgency.NOW),
     "break.regraded": ("Break {code} on {token} is graver now: {severity}", Urgency.NOW),
     "signer.nonce_missing": ("Nonce {nonce} of {address} is missing: send it", Urgency.NOW),
+    "stock_split.trouble": ("The split of {token} cannot be booked", Urgency.NOW),
     "attestation.published": ("Statement {sequence} is published: {status}", Urgency.TODAY),
     "attestation.overtaken": ("Statement {sequence} was declined by itself", Urgency.NOW),
     "attestation.withheld": ("What got worse in {program} cannot be stated", Urgency.NOW),

@@ -40,6 +40,12 @@ class TestIsTold:
         assert is_told(event)
         assert alert_of(event, delivery_id="d-1").title == "Nonce 7 of 0x12 is missing: send it"
 
+    def test_of_a_split_that_cannot_be_booked(self, happen: Happen) -> None:
+        event = happen("stock_split.trouble", token="NVDAx", reason="A fraction.")
+
+        assert is_told(event)
+        assert alert_of(event, delivery_id="d-1").title == "The split of NVDAx cannot be booked"
+
     def test_not_for_the_daily_business(self, happen: Happen) -> None:
         assert not is_told(happen("issuance.completed"))
 
