@@ -1,7 +1,7 @@
 # `make help` lists the targets; each says in its comment what it does.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types floors migrations deployment unit browser soak lock clean
+.PHONY: help demo up test lint types floors migrations deployment unit coverage browser soak lock clean
 .PHONY: for-demo for-test
 
 BIN := .venv/bin
@@ -38,8 +38,11 @@ migrations: for-test ## no model has changed without a migration
 deployment: for-test ## Django's checks of a production environment
 	@.ci/as-production $(BIN)/python manage.py check --deploy --fail-level WARNING
 
-unit: for-test ## the tests, with coverage; ARGS=tests/ledger runs one room's
-	$(BIN)/pytest -n 3 --dist loadfile --cov --cov-report=term $(ARGS)
+unit: for-test ## the tests; ARGS=tests/ledger runs one room's
+	$(BIN)/pytest -n 3 --dist loadfile $(ARGS)
+
+coverage: for-test ## the tests, and which branches they reach: 95 % at least
+	$(BIN)/pytest -n 3 --dist loadfile --cov --cov-report=term --cov-fail-under=95 $(ARGS)
 
 browser: for-test ## only the tests that drive a browser
 	$(BIN)/pytest -m browser $(ARGS)
