@@ -1,6 +1,7 @@
 """The room as Django sees it."""
 
 from django.apps import AppConfig
+from django.core.checks import Tags, register
 
 
 class OperationsConfig(AppConfig):
@@ -10,4 +11,6 @@ class OperationsConfig(AppConfig):
     label = "operations"
 
     def ready(self) -> None:
-        from issuer.operations import checks  # noqa: F401  # registers them, once settings are read
+        from issuer.operations import checks  # reads settings, so not before they are there
+
+        register(checks.check_alerts_reach_somebody, Tags.security, deploy=True)
